@@ -1,0 +1,300 @@
+"""Colour bins: turning chrominance into a small set of classes (paper §2.1, Figure 1).
+
+`UVHistogram` counts the chrominance of any number of photos. `ColorBins` chooses n representative
+colours from it, assigns every colour to one of them (`encode`) and gives rare ones a larger weight
+in the loss (`weights`). Two choices of bins:
+
+* ``grid``, as in the paper: split the UV plane into equal cells, keep the n most frequent ones and
+  represent each by its mean colour;
+* ``kmeans``, ours: n centres that minimise the quantisation error, one of them pinned to neutral
+  gray so that a gray pixel stays gray.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from colorlib.errors import ColorlibError
+
+U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
+RESOLUTION = 361  # odd, so that neutral gray is the centre of a cell, not a corner
+TABLE_SIZE = 512
+
+
+@dataclass
+class UVHistogram:
+    """How often each chrominance occurs, on a fine fixed grid over the UV plane.
+
+    ``counts`` is an int64 tensor (361, 361), rows along U, columns along V; cells are 0.0025 by
+    0.0036 wide. Histograms add: counting two folders separately and summing gives exactly the
+    counts of both together.
+
+    >>> gray, both = UVHistogram(), UVHistogram()
+    >>> gray.add(torch.zeros(2, 4, 4)).total
+    16
+    >>> (gray + gray).total
+    32
+    """
+
+    counts: Tensor = field(default_factory=lambda: torch.zeros(RESOLUTION, RESOLUTION, dtype=torch.int64))
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def add(self, chroma: Tensor, mask: Tensor | None = None) -> "UVHistogram":
+        """Count chrominance of shape (..., 2, H, W), only where mask (..., H, W) is true; returns self."""
+        u, v = chroma.unbind(-3)
+        if mask is not None:
+            u, v = u[mask], v[mask]
+        cells = _cell(u, U_LIMIT, RESOLUTION) * RESOLUTION + _cell(v, V_LIMIT, RESOLUTION)
+        counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
+        self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
+        return self
+
+    def __add__(self, other: "UVHistogram") -> "UVHistogram":
+        return UVHistogram(self.counts + other.counts)
+
+    def colors(self) -> tuple[Tensor, Tensor]:
+        """The occupied cells: their centres (k, 2) and how often each occurs (k,), both float64."""
+        occupied = self.counts.nonzero()
+        centres = _centres(RESOLUTION)[occupied[:, 0] * RESOLUTION + occupied[:, 1]]
+        return centres, self.counts[occupied[:, 0], occupied[:, 1]].double()
+
+
+@dataclass(frozen=True, eq=False)
+class ColorBins:
+    """n colours in the UV plane that stand for all colours.
+
+    ``colors`` (n, 2) are the chrominances of the bins, ``frequency`` (n,) their share of the pixels
+    they were chosen on (sums to 1), both float64. For the paper's grid, ``cells`` (n, 2) are the row and column
+    of each bin in a ``grid`` by ``grid`` division of the plane; for k-means it is None.
+
+    >>> histogram = UVHistogram().add(torch.rand(2, 64, 64) * 0.4 - 0.2)
+    >>> bins = ColorBins.from_histogram(histogram, n=8)
+    >>> bins.encode(torch.zeros(2, 3, 5)).shape
+    torch.Size([3, 5])
+    >>> bins.decode(bins.encode(torch.zeros(2, 1, 1))).flatten().tolist()
+    [0.0, 0.0]
+    """
+
+    colors: Tensor
+    frequency: Tensor
+    method: str
+    grid: int | None = None
+    cells: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    def __repr__(self) -> str:
+        return f"ColorBins(n={len(self)}, method={self.method!r})"
+
+    @classmethod
+    def from_histogram(
+        cls, histogram: UVHistogram, n: int = 32, method: str = "kmeans", grid: int = 10, seed: int = 0
+    ) -> "ColorBins":
+        """Choose n bins. ``grid`` is the number of cells along each axis for ``method="grid"``.
+
+        The paper does not give its grid; 10 x 10 is the division its authors published.
+
+        Raises:
+            ColorlibError: if the photos counted show too few different colours for n bins.
+        """
+        if method == "kmeans":
+            return cls._kmeans(histogram, n, seed)
+        if method == "grid":
+            return cls._most_frequent_cells(histogram, n, grid)
+        raise ColorlibError(f"unknown way to choose bins: {method!r}; use 'kmeans' or 'grid'")
+
+    @classmethod
+    def _most_frequent_cells(cls, histogram: UVHistogram, n: int, grid: int) -> "ColorBins":
+        colors, counts = histogram.colors()
+        cell = _cell(colors[:, 0], U_LIMIT, grid) * grid + _cell(colors[:, 1], V_LIMIT, grid)
+        cell_counts = torch.zeros(grid**2, dtype=torch.float64).index_add_(0, cell, counts)
+        sums = torch.zeros(grid**2, 2, dtype=torch.float64).index_add_(0, cell, colors * counts[:, None])
+        kept = cell_counts.argsort(descending=True, stable=True)[:n]
+        _require_colors(int((cell_counts > 0).sum()), n, f"cells of the {grid} x {grid} grid")
+        means = sums[kept] / cell_counts[kept, None]
+        rows_columns = torch.stack([kept // grid, kept % grid], dim=1)
+        bins = cls(means, torch.ones(n).double() / n, "grid", grid, rows_columns)
+        return bins.with_frequency(histogram)
+
+    @classmethod
+    def _kmeans(cls, histogram: UVHistogram, n: int, seed: int) -> "ColorBins":
+        colors, counts = histogram.colors()
+        _require_colors(len(colors), n, "colours")
+        centres = weighted_kmeans(colors, counts, n, seed)
+        bins = cls(centres, torch.ones(n).double() / n, "kmeans").with_frequency(histogram)
+        order = bins.frequency.argsort(descending=True, stable=True)
+        return cls(centres[order], bins.frequency[order], "kmeans")
+
+    def with_frequency(self, histogram: UVHistogram) -> "ColorBins":
+        """The same bins with their frequencies measured on another histogram."""
+        colors, counts = histogram.colors()
+        index = self.encode(colors.T[:, None, :])[0]
+        frequency = torch.zeros(len(self), dtype=torch.float64).index_add_(0, index, counts)
+        return ColorBins(self.colors, frequency / frequency.sum(), self.method, self.grid, self.cells)
+
+    def encode(self, chroma: Tensor) -> Tensor:
+        """Assign chrominance (..., 2, H, W) to bins: int64 indices (..., H, W).
+
+        As the paper words it: a colour that falls within one of the n cells belongs to that cell;
+        any other is assigned to the closest bin. K-means bins have no cells, so every colour goes
+        to the closest. Exact: near a border between bins distances are compared in float64.
+        """
+        u, v = chroma.unbind(-3)
+        nearest = self._closest(u, v)
+        if self._bin_of_cell is None or self.grid is None:
+            return nearest
+        row, column = _cell(u, U_LIMIT, self.grid), _cell(v, V_LIMIT, self.grid)
+        inside = self._bin_of_cell.to(u.device)[row, column]
+        # A colour outside the plane's limits is in no cell, although _cell clamps it into one.
+        inside = torch.where((u.abs() <= U_LIMIT) & (v.abs() <= V_LIMIT), inside, -1)
+        return torch.where(inside >= 0, inside, nearest)
+
+    def decode(self, index: Tensor) -> Tensor:
+        """The chrominance (..., 2, H, W) in float32 of bin indices (..., H, W)."""
+        return self.colors.float().to(index.device)[index].movedim(-1, -3)
+
+    def weights(self, lam: float = 0.5) -> Tensor:
+        """Rebalancing weights (n,) ∝ 1 / ((1-λ)·frequency + λ/n), float32 (paper §2.1, Figure 1d).
+
+        λ = 1 weighs all bins alike, λ = 0 by inverse frequency. Scaled so that the expected weight of a
+        pixel, Σ frequency·weight, is 1: the loss keeps its size whatever λ is.
+
+        Raises:
+            ColorlibError: if λ is not in [0, 1], or λ = 0 and a bin never occurs (its weight is infinite).
+        """
+        if not 0 <= lam <= 1:
+            raise ColorlibError(f"λ must be between 0 and 1, got {lam}")
+        smoothed = (1 - lam) * self.frequency + lam / len(self)
+        if (smoothed <= 0).any():
+            raise ColorlibError("with λ = 0 a bin that never occurs has no finite weight: use a λ above 0")
+        weights = 1 / smoothed
+        return (weights / (self.frequency * weights).sum()).float()
+
+    def to_json(self) -> str:
+        """All of the bins as JSON text; `from_json` gives the same numbers back."""
+        return json.dumps(
+            {
+                "format": "colorlib-bins-1",
+                "method": self.method,
+                "grid": self.grid,
+                "cells": None if self.cells is None else self.cells.tolist(),
+                "colors": self.colors.tolist(),
+                "frequency": self.frequency.tolist(),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "ColorBins":
+        try:
+            record = json.loads(text)
+            if record["format"] != "colorlib-bins-1":
+                raise ValueError(f"format {record['format']!r} is not colorlib-bins-1")
+            colors = torch.tensor(record["colors"], dtype=torch.float64)
+            frequency = torch.tensor(record["frequency"], dtype=torch.float64)
+            cells = None if record["cells"] is None else torch.tensor(record["cells"])
+            method, grid = record["method"], record["grid"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ColorlibError(f"these are not colour bins written by colorlib: {error}") from error
+        if colors.ndim != 2 or colors.shape != (len(frequency), 2) or not (frequency >= 0).all():
+            raise ColorlibError("the colour bins are damaged: need n colours (U, V) and n frequencies >= 0")
+        return cls(colors, frequency, method, grid, cells)
+
+    def save(self, path: str | Path) -> None:
+        """Write the bins as JSON, whole or not at all."""
+        path = Path(path)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.to_json())
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ColorBins":
+        try:
+            return cls.from_json(Path(path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ColorlibError(f"cannot read colour bins from {path}: {error}") from error
+
+    def _closest(self, u: Tensor, v: Tensor) -> Tensor:
+        """The closest bin to each colour: one table look-up, then distances for the few in doubt."""
+        row, column = _cell(u, U_LIMIT, TABLE_SIZE), _cell(v, V_LIMIT, TABLE_SIZE)
+        index = self._table.to(u.device)[row, column]
+        doubt = (index < 0) | (u.abs() > U_LIMIT) | (v.abs() > V_LIMIT)
+        points = torch.stack([u[doubt], v[doubt]], dim=-1).double()
+        index[doubt] = _closest_by_distance(points, self.colors.to(u.device))
+        return index
+
+    @cached_property
+    def _table(self) -> Tensor:
+        """For each cell of a fine grid the bin closest to all of it, or -1 where several share it."""
+        points = _centres(TABLE_SIZE)
+        radius = ((U_LIMIT / TABLE_SIZE) ** 2 + (V_LIMIT / TABLE_SIZE) ** 2) ** 0.5
+        if len(self) == 1:
+            return torch.zeros(TABLE_SIZE, TABLE_SIZE, dtype=torch.int64)
+        distance, index = torch.cdist(points, self.colors).topk(2, largest=False)
+        # Within the cell a distance changes by at most the radius, so this gap settles the winner.
+        settled = distance[:, 1] - distance[:, 0] > 2.001 * radius
+        return torch.where(settled, index[:, 0], -1).reshape(TABLE_SIZE, TABLE_SIZE)
+
+    @cached_property
+    def _bin_of_cell(self) -> Tensor | None:
+        if self.cells is None or self.grid is None:
+            return None
+        table = torch.full((self.grid, self.grid), -1)
+        table[self.cells[:, 0], self.cells[:, 1]] = torch.arange(len(self))
+        return table
+
+
+def weighted_kmeans(colors: Tensor, counts: Tensor, n: int, seed: int = 0, steps: int = 200) -> Tensor:
+    """n centres (n, 2) for colours (k, 2) that occur ``counts`` (k,) times; the first is neutral (0, 0).
+
+    Lloyd's algorithm from a k-means++ start. The neutral centre is never moved.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.zeros(1, 2, dtype=torch.float64)
+    while len(centres) < n:  # k-means++: the next centre is likely to be far from those chosen
+        distance = torch.cdist(colors, centres).amin(dim=1) ** 2
+        pick = torch.multinomial(distance * counts, 1, generator=generator)
+        centres = torch.cat([centres, colors[pick]])
+    for _ in range(steps):
+        index = torch.cdist(colors, centres).argmin(dim=1)
+        mass = torch.zeros(n, dtype=torch.float64).index_add_(0, index, counts)
+        sums = torch.zeros(n, 2, dtype=torch.float64).index_add_(0, index, colors * counts[:, None])
+        moved = torch.where(mass[:, None] > 0, sums / mass[:, None].clamp(min=1), centres)
+        moved[0] = 0
+        converged = torch.allclose(moved, centres, rtol=0, atol=1e-6)
+        centres = moved
+        if converged:
+            break
+    return centres
+
+
+def _closest_by_distance(points: Tensor, colors: Tensor) -> Tensor:
+    """Index (k,) of the colour closest to each point (k, 2); of equal ones the first."""
+    chunks = [((chunk[:, None] - colors) ** 2).sum(-1).argmin(1) for chunk in points.split(65536)]
+    return torch.cat(chunks) if chunks else points.new_zeros(0, dtype=torch.int64)
+
+
+def _cell(value: Tensor, limit: float, count: int) -> Tensor:
+    """Which of ``count`` equal cells over [-limit, limit] a value falls in, clamped to the ends."""
+    return ((value + limit) * (count / (2 * limit))).floor().long().clamp(0, count - 1)
+
+
+def _centres(count: int) -> Tensor:
+    """The centres (count², 2) of a count x count grid over the UV plane, row by row."""
+    steps = (torch.arange(count, dtype=torch.float64) + 0.5) / count * 2 - 1
+    u, v = torch.meshgrid(steps * U_LIMIT, steps * V_LIMIT, indexing="ij")
+    return torch.stack([u.flatten(), v.flatten()], dim=1)
+
+
+def _require_colors(found: int, n: int, what: str) -> None:
+    if n < 1:
+        raise ColorlibError(f"the number of bins must be at least 1, got {n}")
+    if found < n:
+        raise ColorlibError(f"{n} bins need {n} different {what}, but these photos show only {found}: add photos")

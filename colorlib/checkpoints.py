@@ -1,0 +1,82 @@
+"""A trained network in one file: weights, colour bins and the record of how it came to be.
+
+The format is safetensors: plain numbers and text, so that opening a stranger's file can never run code.
+The record is free JSON; colorlib uses these keys of it: ``temperature`` and ``frame`` (defaults at prediction),
+``training`` (data, configuration, seed), ``metrics`` (what was measured on photos never trained on).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from colorlib.bins import ColorBins
+from colorlib.errors import ColorlibError
+from colorlib.models import MODELS, build
+
+FORMAT = "colorlib-1"
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def save_checkpoint(path: str | Path, model: nn.Module, bins: ColorBins, record: dict[str, Any]) -> None:
+    """Write a network, its bins and its record; the file appears whole or not at all."""
+    name = type(model).__name__
+    if MODELS.get(name) is not type(model):
+        raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)})")
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    metadata = {"format": FORMAT, "model": name, "bins": bins.to_json(), "record": json.dumps(record)}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, Any]]:
+    """Read what `save_checkpoint` wrote: the network in evaluation mode, its bins and its record.
+
+    Raises:
+        ColorlibError: if the file is missing, truncated, made by other software, or its weights do not
+            fit the network it names.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ColorlibError(f"{path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ColorlibError(f"{path} is not a safetensors file, or it is truncated: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ColorlibError(f"{path} was not written by colorlib (format {metadata.get('format')!r}, not {FORMAT!r})")
+    try:
+        bins = ColorBins.from_json(metadata["bins"])
+        record = json.loads(metadata["record"])
+        model = build(metadata["model"], len(bins))
+        model.load_state_dict(tensors)
+    except (KeyError, json.JSONDecodeError, RuntimeError, ColorlibError) as error:
+        raise ColorlibError(f"{path} does not hold what it says it holds: {error}") from error
+    return model.eval(), bins, record
+
+
+def bundled_checkpoints() -> dict[str, Path]:
+    """The checkpoints that come with colorlib, by name."""
+    return {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """The file of a bundled checkpoint's name, or the path itself.
+
+    Raises:
+        ColorlibError: if it is neither; the message lists the bundled names.
+    """
+    bundled = bundled_checkpoints()
+    if str(name_or_path) in bundled:
+        return bundled[str(name_or_path)]
+    if Path(name_or_path).is_file():
+        return Path(name_or_path)
+    raise ColorlibError(f"no model {str(name_or_path)!r}: give a path, or one of {', '.join(bundled) or 'none bundled'}")

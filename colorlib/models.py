@@ -1,0 +1,144 @@
+"""The networks of the paper's §2.2, in the order its authors tried them.
+
+All take a luma (B, 1, H, W) in [0, 1] and give logits (B, n, H, W), one score per colour bin and pixel.
+H and W must be multiples of the network's ``stride``.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from colorlib.errors import ColorlibError
+
+
+def conv3(channels_in: int, channels_out: int) -> nn.Sequential:
+    """A 3 x 3 convolution that keeps the size, and ReLU."""
+    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.ReLU(inplace=True))
+
+
+def up3(channels_in: int, channels_out: int) -> nn.Sequential:
+    """A 3 x 3 transposed convolution that doubles the size, and ReLU."""
+    up = nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
+    return nn.Sequential(up, nn.ReLU(inplace=True))
+
+
+class DownConv(nn.Sequential):
+    """conv, conv, max pooling, batch norm: halves the size. Normalising comes last, as in the paper's figure."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__(
+            conv3(channels_in, channels_out),
+            conv3(channels_out, channels_out),
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(channels_out),
+        )
+
+
+class UpConv(nn.Sequential):
+    """transposed conv, conv, conv, batch norm: doubles the size."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__(
+            up3(channels_in, channels_out),
+            conv3(channels_out, channels_out),
+            conv3(channels_out, channels_out),
+            nn.BatchNorm2d(channels_out),
+        )
+
+
+class Output(nn.Sequential):
+    """transposed conv, conv, 1 x 1 conv to one logit per bin: "a simplified version of the UpConv cell"."""
+
+    def __init__(self, channels_in: int, channels: int, n: int):
+        super().__init__(up3(channels_in, channels), conv3(channels, channels), nn.Conv2d(channels, n, 1))
+
+
+class FlatNet(nn.Module):
+    """Three 3 x 3 convolutions at full size: the paper's first attempt. It sees only 7 pixels across."""
+
+    stride = 1
+
+    def __init__(self, n: int = 32, channels: int = 64):
+        super().__init__()
+        self.layers = nn.Sequential(
+            conv3(1, channels), conv3(channels, channels // 2), nn.Conv2d(channels // 2, n, 3, padding=1)
+        )
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """luma (B, 1, H, W) -> logits (B, n, H, W)."""
+        return self.layers(_checked(luma, self.stride))
+
+
+class Bottleneck(nn.Module):
+    """Six groups of layers, three down and three up, no connections between them: the second attempt."""
+
+    stride = 8
+
+    def __init__(self, n: int = 32):
+        super().__init__()
+        self.down = nn.Sequential(DownConv(1, 16), DownConv(16, 32), DownConv(32, 64))
+        self.up = nn.Sequential(UpConv(64, 32), UpConv(32, 16))
+        self.output = Output(16, 16, n)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """luma (B, 1, H, W) -> logits (B, n, H, W)."""
+        return self.output(self.up(self.down(_checked(luma, self.stride))))
+
+
+class ColorUNet(nn.Module):
+    """The paper's network, exactly its Figure 2: 130,432 parameters and 1.08 GMAC at 256 x 256 for n = 32.
+
+    Three DownConv cells, two UpConv cells, and two connections that hand the sharper, shallower
+    features to the way up; none at full size ("we set aside the last and first layers").
+
+    >>> ColorUNet()(torch.zeros(1, 1, 64, 64)).shape
+    torch.Size([1, 32, 64, 64])
+    >>> sum(parameter.numel() for parameter in ColorUNet().parameters())
+    130432
+    """
+
+    stride = 8
+
+    def __init__(self, n: int = 32):
+        super().__init__()
+        self.down1 = DownConv(1, 16)
+        self.down2 = DownConv(16, 32)
+        self.down3 = DownConv(32, 64)
+        self.up1 = UpConv(64, 32)
+        self.up2 = UpConv(32 + 32, 16)
+        self.output = Output(16 + 16, 16, n)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """luma (B, 1, H, W) -> logits (B, n, H, W)."""
+        half = self.down1(_checked(luma, self.stride))  # (B, 16, H/2, W/2)
+        quarter = self.down2(half)  # (B, 32, H/4, W/4)
+        eighth = self.down3(quarter)  # (B, 64, H/8, W/8)
+        up_quarter = self.up1(eighth)  # (B, 32, H/4, W/4)
+        up_half = self.up2(torch.cat([up_quarter, quarter], dim=1))  # (B, 16, H/2, W/2)
+        return self.output(torch.cat([up_half, half], dim=1))
+
+
+MODELS: dict[str, type[nn.Module]] = {"FlatNet": FlatNet, "Bottleneck": Bottleneck, "ColorUNet": ColorUNet}
+
+
+def build(name: str, n: int = 32) -> nn.Module:
+    """A network by its name in `MODELS`, with fresh weights.
+
+    >>> type(build("ColorUNet")).__name__
+    'ColorUNet'
+    """
+    if name not in MODELS:
+        raise ColorlibError(f"unknown network {name!r}; known: {', '.join(MODELS)}")
+    return MODELS[name](n)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _checked(luma: Tensor, stride: int) -> Tensor:
+    if luma.ndim != 4 or luma.shape[1] != 1:
+        raise ValueError(f"expected a luma batch (B, 1, H, W), got {tuple(luma.shape)}")
+    if luma.shape[-2] % stride or luma.shape[-1] % stride:
+        raise ValueError(f"height and width must be multiples of {stride}, got {tuple(luma.shape[-2:])}: pad first")
+    return luma
