@@ -35,7 +35,7 @@ class TrainingConfig:
 
     out: str = "runs/quick"  # folder of the run: history.csv, model.safetensors, state
     model: str = "ColorUNet"  # a name in colorlib.models.MODELS
-    photos: list[str] = field(default_factory=list)  # folders besides the bundled training photos
+    photos: list[str] = field(default_factory=list)  # folders besides the bundled photos; twice named counts twice
     n: int = 32  # colour bins
     bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper)
     lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
@@ -181,13 +181,17 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
             progress.set_postfix({k: f"{v:.3f}" for k, v in row.items() if k != "step"})
             if last or time.monotonic() - saved > config.save_minutes * 60:
                 state.save(step + 1, model, optimizer)
+                record = {"frame": config.frame, "training": training_record(config, used, state.history())}
+                save_checkpoint(out / "model.safetensors", model, bins, record)
                 saved = time.monotonic()
-    record = {
-        "frame": config.frame,
-        "training": {"config": asdict(config), "photos": used, "history": state.history()},
-    }
-    save_checkpoint(out / "model.safetensors", model, bins, record)
     return out / "model.safetensors"
+
+
+def training_record(config: TrainingConfig, photos: dict[str, int], history: list[dict[str, float]]) -> dict[str, Any]:
+    """What a checkpoint says of its own training. Folders are named without the path to them."""
+    settings = asdict(config) | {"photos": [Path(folder).name for folder in config.photos]}
+    del settings["out"]
+    return {"config": settings, "photos": photos, "history": history}
 
 
 def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
@@ -196,7 +200,7 @@ def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]
     counts = {"bundled": len(paths)}
     for folder in config.photos:
         found = find_photos(folder)
-        counts[Path(folder).name] = len(found)
+        counts[Path(folder).name] = counts.get(Path(folder).name, 0) + len(found)
         paths += found
     training, left_out = load_frames(paths, config.frame, drop_gray=True)
     validation, _ = load_frames([photo.path for photo in bundled("validation")], config.frame)

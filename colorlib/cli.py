@@ -1,0 +1,563 @@
+"""The shell interface: ``colorlib COMMAND …``, the same as ``python -m colorlib COMMAND …``.
+
+Each command is one function that takes the parsed arguments, calls the library, prints, and returns the exit code:
+0 for success, 1 where something in the input was wrong (one sentence says what), 2 for wrong usage, 130 after Ctrl-C.
+PyTorch takes seconds to import, so the commands import what they need when they run, and ``--help`` does not wait.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorlib.errors import ColorlibError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from colorlib.prediction import Colorizer
+
+WRITABLE = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}  # formats kept; others become PNG
+INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
+CONTENDERS = {
+    "model": "model",
+    "gray": "gray",
+    "mean_color": "mean colour",
+    "luma_mean": "per-luma mean",
+    "truth": "truth",
+}
+METRICS = {
+    "psnr": "PSNR (dB)",
+    "auc": "AuC (%)",
+    "auc_rebalanced": "rebalanced AuC (%)",
+    "colourfulness": "colourfulness",
+    "colourfulness_absolute": "colourfulness (absolute)",
+    "bin_accuracy": "bin accuracy",
+    "bin_accuracy_top5": "bin accuracy (top 5)",
+    "nll": "NLL (nats)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()  # here, where a closed pipe is still caught
+        return code
+    except ColorlibError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        print("colorlib: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's last flush fail
+        return 0
+    except OSError as error:  # a full disc, a file that may not be written
+        complain(str(error))
+        return 1
+
+
+def complain(error: ColorlibError | str) -> None:
+    """One line on stderr, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# colorize
+
+
+def colorize(args: argparse.Namespace) -> int:
+    """Colour every photo it can, report those it cannot, keep what is finished when interrupted."""
+    photos, failures = find_inputs(args.inputs, args.out)
+    targets = plan_outputs(photos, args.out, args.confidence)
+    for failure in failures:
+        complain(failure)
+    if not photos:
+        return 1
+
+    from tqdm import tqdm
+
+    colorizer = load_colorizer(args)
+    make_folder(args.out)
+    finished, interrupted = 0, False
+    try:
+        with tqdm(photos, desc="colouring", unit="photo", disable=None) as progress:
+            for photo in progress:
+                try:
+                    colorize_file(colorizer, photo, targets[photo], args.temperature)
+                    finished += 1
+                except ColorlibError as error:
+                    complain(error)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("colorlib: interrupted; the finished photos are kept", file=sys.stderr)
+    print(f"coloured {finished} of {len(photos)} photo{'s' * (len(photos) != 1)} into {args.out}")
+    if interrupted:
+        return INTERRUPTED
+    return 0 if finished == len(photos) and not failures else 1
+
+
+def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Path], list[str]]:
+    """The photos named, or found in the folders named, each once; and a sentence for each folder without any.
+
+    Results of an earlier run, in an ``out`` below such a folder, are not taken for photos to colour.
+    """
+    photos: dict[Path, Path] = {}
+    failures = []
+    for given in inputs:
+        found = [given]
+        if given.is_dir():
+            from colorlib.photos import find_photos
+
+            inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
+            found = [p for p in find_photos(given) if not (inside and p.resolve().is_relative_to(out.resolve()))]
+            if not found:
+                failures.append(f"{given} holds no photos")
+        for photo in found:
+            photos.setdefault(photo.resolve(), photo)
+    return list(photos.values()), failures
+
+
+def plan_outputs(photos: Iterable[Path], out: Path, confidence: bool) -> dict[Path, list[Path]]:
+    """The files that each photo will be written to: its picture and, on request, its confidence map.
+
+    Raises:
+        ColorlibError: if two photos would share a file or an input would be overwritten; nothing is written yet.
+    """
+    photos = list(photos)
+    originals = {identity(photo): photo for photo in photos if photo.exists()}
+    taken: dict[str, Path] = {}
+    plan: dict[Path, list[Path]] = {}
+    for photo in photos:
+        name = photo.name if photo.suffix.lower() in WRITABLE else f"{photo.stem}.png"
+        plan[photo] = [out / name] + [out / f"{photo.stem}_confidence.png"] * confidence
+        for target in plan[photo]:
+            other = taken.setdefault(target.name.casefold(), photo)  # many discs take A.JPG and a.jpg for one file
+            if other is not photo:
+                raise ColorlibError(f"{other} and {photo} would both be written to {target}: use one --out for each")
+            if target.exists() and identity(target) in originals:
+                raise ColorlibError(f"{target} would overwrite the photo it is made from or another: use another --out")
+    return plan
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """What makes a file that file, under whatever name it is reached."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def colorize_file(colorizer: "Colorizer", photo: Path, targets: list[Path], temperature: float | None) -> None:
+    """Colour one photo into ``targets[0]``, and its confidence into ``targets[1]`` if there is one."""
+    from colorlib.photos import read_photo, write_photo
+
+    rgb = read_photo(photo)
+    write_photo(targets[0], colorizer.colorize(rgb, temperature))
+    for target in targets[1:]:
+        write_photo(target, confidence_map(colorizer, rgb))
+
+
+def confidence_map(colorizer: "Colorizer", rgb: "np.ndarray") -> "np.ndarray":
+    """The probability of each pixel's likeliest bin as uint8 (H, W): 0 is black, 1 is white (paper §4.2.2)."""
+    import numpy as np
+    from PIL import Image
+
+    top = colorizer.probabilities(colorizer.frame_of(rgb)).amax(0)
+    small = Image.fromarray((top * 255).round().byte().cpu().numpy())
+    return np.asarray(small.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BILINEAR))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# models and evaluate
+
+
+def models(args: argparse.Namespace) -> int:
+    """List the bundled checkpoints."""
+    from colorlib.checkpoints import bundled_checkpoints
+
+    cards = {name: model_card(path) for name, path in bundled_checkpoints().items()}
+    if args.json:
+        print(json.dumps(cards, indent=2, ensure_ascii=False))
+    elif not cards:
+        print("no models are bundled: train one with `colorlib train configs/quick.yaml`")
+    else:
+        print("\n\n".join(format_card(name, card) for name, card in cards.items()))
+    return 0
+
+
+def model_card(path: Path) -> dict[str, Any]:
+    """What there is to know of a checkpoint; None where its record does not say."""
+    from colorlib.checkpoints import load_checkpoint
+    from colorlib.models import count_parameters
+
+    model, bins, record = load_checkpoint(path)
+    return {
+        "network": type(model).__name__,
+        "bins": len(bins),
+        "bins_chosen_by": bins.method,
+        "parameters": count_parameters(model),
+        "bytes": path.stat().st_size,
+        "training_photos": record.get("training", {}).get("photos", {}).get("used"),
+        "temperature": record.get("temperature"),
+        "metrics": record.get("metrics"),
+    }
+
+
+def format_card(name: str, card: dict[str, Any]) -> str:
+    """A model card as text: what it is, and how it scores beside what costs no network."""
+    photos, temperature = card["training_photos"], card["temperature"]
+    lines = [
+        f"{name}: {card['network']} with {card['bins']} {card['bins_chosen_by']} bins",
+        f"  parameters       {card['parameters']:,}",
+        f"  file size        {card['bytes'] / 1e6:.2f} MB",
+        f"  training photos  {'not recorded' if photos is None else f'{photos:,}'}",
+        f"  temperature      {'not recorded' if temperature is None else f'{temperature:g}'}",
+    ]
+    if not card["metrics"]:
+        return "\n".join([*lines, "  metrics          not recorded"])
+    shown = format_metrics(card["metrics"], ["psnr", "colourfulness", "bin_accuracy"])
+    return "\n".join([*lines, "  on photos never trained on, mean [95 % interval]:", *(f"    {row}" for row in shown)])
+
+
+def format_metrics(scores: dict[str, dict[str, dict[str, float]]], metrics: Iterable[str]) -> list[str]:
+    """A table, line by line, of the result of `colorlib.metrics.evaluate`: metrics down, contenders across."""
+    contenders = [name for name in CONTENDERS if name in scores]
+    rows = [["", *(CONTENDERS[name] for name in contenders)]]
+    for metric in metrics:
+        cells = [scores[name].get(metric) for name in contenders]
+        shown = ["–" if c is None else f"{c['mean']:.4g} [{c['low']:.4g}, {c['high']:.4g}]" for c in cells]
+        rows.append([METRICS.get(metric, metric), *shown])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Measure a model on photos, beside the baselines that its checkpoint carries."""
+    from colorlib import metrics
+    from colorlib.photos import find_photos
+
+    photos = [photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given])]
+    if not photos:
+        raise ColorlibError(f"{', '.join(map(str, args.inputs))}: no photos there")
+    colorizer = load_colorizer(args)
+    if "baselines" not in colorizer.record:
+        raise ColorlibError("this checkpoint's record holds no 'baselines' (mean colours of its training photos)")
+    if args.json:
+        prepare_file(args.json)
+    baselines = metrics.Baselines.from_dict(colorizer.record["baselines"])
+    scores: dict[str, Any] = metrics.evaluate(colorizer, photos, baselines, args.temperature)
+    temperature = colorizer.temperature if args.temperature is None else args.temperature
+    print(f"{len(photos)} photo{'s' * (len(photos) != 1)} at T = {temperature:g}, mean [95 % interval]:")
+    print("\n".join(format_metrics(scores, scores["model"])))
+    if args.json:
+        run = {"model": str(args.model or "default"), "photos": len(photos), "temperature": temperature}
+        write_text(args.json, json.dumps({**scores, "run": run}, indent=2))
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# bins, train and workbook
+
+
+def bins(args: argparse.Namespace) -> int:
+    """Choose colour bins on the photos of folders and store them as JSON."""
+    from tqdm import tqdm
+
+    from colorlib.bins import ColorBins, UVHistogram
+    from colorlib.color import chroma_of
+    from colorlib.photos import find_photos, fit, read_photo, to_tensor
+
+    photos = [photo for folder in args.folders for photo in find_photos(folder)]
+    prepare_file(args.out)
+    histogram, failed = UVHistogram(), 0
+    for photo in tqdm(photos, desc="counting chrominance", unit="photo", disable=None):
+        try:
+            histogram.add(chroma_of(to_tensor(fit(read_photo(photo), 256))))  # 256: the paper's frame
+        except ColorlibError as error:
+            complain(error)
+            failed += 1
+    chosen = ColorBins.from_histogram(histogram, args.n, args.method, args.grid)
+    chosen.save(args.out)
+    counted = len(photos) - failed
+    print(f"{len(chosen)} {chosen.method} bins from {histogram.total:,} pixels of {counted:,} photos: {args.out}")
+    return 1 if failed else 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Run the training that a configuration file describes."""
+    from colorlib.training import TrainingConfig
+    from colorlib.training import train as run_training
+
+    config = TrainingConfig.from_yaml(args.config, **parse_settings(args.set))
+    try:
+        checkpoint = run_training(config, args.resume)
+    except KeyboardInterrupt:
+        print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
+        return INTERRUPTED
+    print(f"checkpoint: {checkpoint}\ntry it:     colorlib colorize PHOTOS --out out --model {checkpoint}")
+    return 0
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """``key=value`` texts as a dictionary, each value read as YAML.
+
+    >>> parse_settings(["steps=100", "photos=[seaside, mountains]"])
+    {'steps': 100, 'photos': ['seaside', 'mountains']}
+    """
+    import yaml
+
+    values = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ColorlibError(f"cannot read the value in --set {setting!r} as YAML") from error
+        if not equals:
+            raise ColorlibError(f"--set takes setting=value, got {setting!r}")
+    return values
+
+
+def workbook(args: argparse.Namespace) -> int:
+    """Execute the notebooks."""
+    from colorlib.workbook import run_workbook
+
+    run_workbook(args.profile, args.only, refresh=args.refresh)
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# what the commands share
+
+
+def load_colorizer(args: argparse.Namespace) -> "Colorizer":
+    """The model that ``--model`` names, on the device that ``--device`` names."""
+    from colorlib.prediction import Colorizer
+
+    return Colorizer.load(args.model, usable_device(args.device))
+
+
+def usable_device(name: str) -> str:
+    """A PyTorch device that works here; ``auto`` is the GPU if there is one."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto") from error
+    return name
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and be sure now, before any work, that files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ColorlibError(f"cannot make the folder {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ColorlibError(f"cannot write into the folder {folder}: permission denied")
+
+
+def prepare_file(path: Path) -> None:
+    """Be sure, before any work, that a file can be written."""
+    if path.is_dir():
+        raise ColorlibError(f"{path} is a folder: name a file in it")
+    make_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# the command line
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; ``args.run`` is the function of the chosen command."""
+    from colorlib import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="colorlib",
+        description="Give gray photographs colour, and learn how it works.",
+        epilog="examples:\n"
+        "  colorlib colorize holiday.jpg --out out        one photo\n"
+        "  colorlib colorize album/ --out out             a folder\n"
+        "  colorlib models                                what is bundled, and how good it is\n"
+        "  colorlib workbook                              run the notebooks, write the figures\n"
+        "`colorlib COMMAND --help` tells more about each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"colorlib {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (add_colorize, add_models, add_evaluate, add_bins, add_train, add_workbook):
+        add(commands)
+    return parser
+
+
+Commands = Any  # argparse keeps the type of add_subparsers()'s result to itself
+
+
+def add_command(commands: Commands, run: Any, summary: str, details: str, *examples: str) -> argparse.ArgumentParser:
+    """A command named like the function that runs it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        run.__name__,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.\n\n{details}",
+        epilog="\n".join(["examples:", *(f"  colorlib {example}" for example in examples)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_colorize(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        colorize,
+        "colour photos, at their own size",
+        "Each photo is written to DIR under its own name, in its own format where that is JPEG, PNG, WebP, TIFF or\n"
+        "BMP, else as PNG. Colours it already has are ignored; its luma is kept. A photo that cannot be read is\n"
+        "reported and the others go on. Inputs are never overwritten; results of an earlier run are replaced.",
+        "colorize grandma.png --out out",
+        "colorize album/ more/*.jpg --out out --temperature 0.3",
+        "colorize lake.jpg --out out --confidence --model runs/quick/model.safetensors",
+    )
+    parser.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="a photo, or a folder searched for photos")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
+    add_model_options(parser)
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="also write DIR/NAME_confidence.png: the probability of the likeliest colour, black 0, white 1",
+    )
+
+
+def add_models(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        models,
+        "list the bundled models",
+        "What each one is, what it was trained on, and its scores on photos never trained on, beside what costs no\n"
+        "network: gray, one mean colour, and one mean colour per level of luma.",
+        "models",
+        "models --json",
+    )
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def add_evaluate(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        evaluate,
+        "measure a model on your photos",
+        "Photos in colour are made gray, coloured by the model, and compared with the truth. Every metric is a mean\n"
+        "over photos with a bootstrap 95 % interval.",
+        "evaluate album/",
+        "evaluate album/ --json scores.json --model runs/quick/model.safetensors --temperature 1",
+    )
+    parser.add_argument("inputs", metavar="FOLDER", nargs="+", type=Path, help="a folder of colour photos, or a photo")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write all metrics there")
+    add_model_options(parser)
+
+
+def add_bins(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        bins,
+        "choose colour bins on your photos",
+        "Counts the chrominance of all photos in the folders and chooses the colours that stand for all others.",
+        "bins album/ --out bins.json",
+        "bins album/ seaside/ --out bins.json --n 64 --method grid --grid 20",
+    )
+    parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path, help="a folder searched for photos")
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--n", type=positive, default=32, help="how many bins (default: 32)")
+    parser.add_argument(
+        "--method",
+        choices=["kmeans", "grid"],
+        default="kmeans",
+        help="kmeans: smallest error, gray stays gray (default); grid: most frequent cells, as in the paper",
+    )
+    parser.add_argument("--grid", type=positive, default=10, help="cells along each axis of the grid (default: 10)")
+
+
+def add_train(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        train,
+        "train a network",
+        "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.",
+        "train configs/quick.yaml",
+        "train configs/quick.yaml --set steps=2000 out=runs/longer 'photos=[my/landscapes]'",
+        "train configs/quick.yaml --resume",
+    )
+    parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from the last saved step")
+    parser.add_argument(
+        "--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace single settings; values are YAML"
+    )
+
+
+def add_workbook(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        workbook,
+        "run the notebooks and write the figures",
+        "Executed copies go to build/workbook/, figures to figures/. Works in a clone of the project.",
+        "workbook",
+        "workbook --only 01 02 --profile full",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=["quick", "full", "paper"],
+        default="quick",
+        help="parameters of the run: quick for a laptop (default), full, or as in the paper",
+    )
+    parser.add_argument("--only", metavar="NUMBER", nargs="+", help="only the notebooks that begin with these numbers")
+    parser.add_argument("--refresh", action="store_true", help="also write the outputs into notebooks/ themselves")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that predicts."""
+    parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (see `colorlib models`)")
+    parser.add_argument(
+        "--temperature",
+        metavar="T",
+        type=temperature,
+        help="0 takes the likeliest colours: vivid, patchy; 1 averages: pale, smooth (default: the model's own)",
+    )
+    parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if there is one)")
+
+
+def temperature(text: str) -> float:
+    """The value of ``--temperature``: a finite number of 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of 0 or more, got {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
+    return int(text)

@@ -1,0 +1,274 @@
+"""Figures with a memory: shown with an alternative text, kept as a file, recorded with their numbers.
+
+A notebook calls `begin` once and `show` for each figure. The rest are the plots that several lessons share.
+"""
+
+import base64
+import html
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+import torch
+from cycler import cycler
+from filelock import FileLock
+from IPython.display import HTML, display
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from PIL import Image
+
+from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
+from colorlib.color import chroma_of, join
+from colorlib.errors import ColorlibError
+
+# Okabe & Ito's colours: told apart with any kind of colour vision.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+STYLE = {
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 150,
+    "figure.figsize": (8, 4),
+    "font.size": 10,
+    "image.cmap": "viridis",
+    "legend.frameon": False,
+}
+
+
+@dataclass
+class Lesson:
+    """Which notebook is drawing, and with which parameters."""
+
+    notebook: str
+    parameters: dict[str, Any]
+
+
+_lesson: Lesson | None = None
+
+
+def begin(notebook: str, **parameters: Any) -> None:
+    """Start a notebook: one style for all of its figures, its name and parameters for the manifest.
+
+    >>> begin("01_color_bins", n=32)
+    """
+    global _lesson
+    matplotlib.style.use(STYLE)
+    _lesson = Lesson(notebook, parameters)
+
+
+def show(
+    figure: "Figure | Image.Image | np.ndarray",
+    name: str,
+    alt: str,
+    numbers: Any = None,
+    photographs: bool = False,
+    width: int | None = None,
+) -> None:
+    """Display a figure, write it to the figures folder and record it in the manifest there.
+
+    Args:
+        figure: a matplotlib Figure, a Pillow image, or a uint8 array (H, W, 3).
+        name: names the file and the entry in the manifest, such as "fig01a_color_map".
+        alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
+        numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
+        photographs: write a JPEG (quality 90), much smaller for photographs, instead of a PNG.
+        width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
+
+    Raises:
+        ColorlibError: without `begin`, or without an alternative text.
+    """
+    if _lesson is None:
+        raise ColorlibError("call colorlib.figures.begin(notebook, …) before showing a figure")
+    if not alt.strip():
+        raise ColorlibError(f"the figure {name!r} needs an alternative text that says what it shows")
+    if width is None and isinstance(figure, Figure):
+        width = round(96 * float(figure.get_figwidth()))  # a CSS inch has 96 pixels
+    data = encode_image(figure, "jpeg" if photographs else "png")
+    file = f"{name}.{'jpg' if photographs else 'png'}"
+    _write(file, data)
+    entry = {"file": file, "alt": alt, "notebook": _lesson.notebook, "parameters": _lesson.parameters}
+    _record(name, {**entry, "numbers": numbers})
+    display(HTML(image_tag(data, alt, width)))
+
+
+def figures_folder() -> Path:
+    """Where figures are written: the environment variable COLORLIB_FIGURES, or ``figures/`` beside the package."""
+    return Path(os.environ.get("COLORLIB_FIGURES") or Path(__file__).parents[1] / "figures")
+
+
+def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:
+    """A picture as PNG or JPEG bytes; the same picture always gives the same bytes."""
+    if isinstance(picture, Figure):
+        canvas = FigureCanvasAgg(picture)
+        canvas.draw()
+        picture = np.asarray(canvas.buffer_rgba())[..., :3]
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    data = io.BytesIO()
+    options: dict[str, Any] = {"quality": 90, "subsampling": 0} if format == "jpeg" else {}
+    image.convert("RGB").save(data, format, optimize=True, **options)
+    return data.getvalue()
+
+
+def image_tag(data: bytes, alt: str, width: int | None = None) -> str:
+    """HTML that carries a PNG or JPEG and its alternative text: unlike other outputs it keeps both in every export.
+
+    >>> image_tag(b"", "a red square", 20)
+    '<img alt="a red square" width="20" style="max-width:100%;height:auto" src="data:image/jpeg;base64,">'
+    """
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    size = f' width="{width}"' if width else ""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img alt="{html.escape(alt)}"{size} style="max-width:100%;height:auto" src="{source}">'
+
+
+def _write(file: str, data: bytes) -> None:
+    """Write into the figures folder, whole or not at all."""
+    folder = figures_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{file}.{os.getpid()}.partial"
+    partial.write_bytes(data)
+    partial.replace(folder / file)
+
+
+def _record(name: str, entry: dict[str, Any]) -> None:
+    """Put an entry into manifest.json; the lock is for notebooks that run at the same time."""
+    path = figures_folder() / "manifest.json"
+    with FileLock(path.with_name(".manifest.lock")):
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        manifest[name] = _plain(entry)
+        text = json.dumps(dict(sorted(manifest.items())), indent=1, ensure_ascii=False)
+        _write(path.name, (text + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, tensors and numbers as JSON has them, floats with six digits: beyond those, machines differ."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else str(value)
+    return value
+
+
+def wall(
+    rows: Sequence[Sequence[np.ndarray]],
+    column_titles: Sequence[str] | None = None,
+    row_titles: Sequence[str] | None = None,
+    size: float = 2.4,
+) -> Figure:
+    """A grid of pictures, uint8 (H, W, 3) of any proportions, without axes. ``size`` is a picture's width in inches.
+
+    Rows may have different lengths; each is as high as its highest picture.
+
+    >>> figure = wall([[np.zeros((30, 40, 3), np.uint8)] * 2], column_titles=["before", "after"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['before', 'after']
+    """
+    gap, title = 0.06, 0.26 if column_titles else 0.0
+    margin = 0.1 + 0.085 * max(map(len, row_titles)) if row_titles else 0.0
+    columns = max(map(len, rows))
+    heights = [size * max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows]
+    total_width = margin + columns * (size + gap) - gap
+    total_height = title + sum(heights) + gap * (len(rows) - 1)
+    figure = Figure(figsize=(total_width, total_height))
+    figure.set_layout_engine("none")
+    top = total_height - title
+    for r, (row, height, row_title) in enumerate(zip(rows, heights, row_titles or [""] * len(rows), strict=True)):
+        top -= height
+        for c, picture in enumerate(row):
+            left = margin + c * (size + gap)
+            axes = figure.add_axes((left / total_width, top / total_height, size / total_width, height / total_height))
+            axes.imshow(picture, interpolation="lanczos")
+            axes.set_axis_off()
+            if column_titles and r == 0:
+                axes.set_title(column_titles[c], fontsize=10, loc="center", pad=4)
+        middle = (top + height / 2) / total_height
+        figure.text((margin - 0.08) / total_width, middle, row_title, ha="right", va="center", fontsize=10)
+        top -= gap
+    return figure
+
+
+def bin_colors(bins: ColorBins, luma: float = 0.6) -> np.ndarray:
+    """The bins as RGB in [0, 1], shape (n, 3), all at one luma; very vivid ones are toned down to be displayable."""
+    chroma = bins.colors.T.float()[:, None, :]
+    return join(torch.full((1, len(bins)), luma), chroma)[:, 0].T.numpy()
+
+
+def gamut() -> np.ndarray:
+    """The corners (6, 2) of the hexagon that all RGB colours fill in the UV plane, in order around it."""
+    red_to_magenta = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]]
+    return chroma_of(torch.tensor(red_to_magenta).double().T[:, :, None])[..., 0].T.numpy()
+
+
+def bin_patches(bins: ColorBins) -> list[np.ndarray]:
+    """The outline (k, 2) of each bin in the UV plane: its cell of the grid, or the colours nearest to its centre."""
+    if bins.cells is not None and bins.grid is not None:
+        step = np.array([2 * U_LIMIT, 2 * V_LIMIT]) / bins.grid
+        corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+        return [(cell + corners) * step - [U_LIMIT, V_LIMIT] for cell in bins.cells.numpy()]
+    centres = bins.colors.numpy()
+    return [_nearest_region(centre, np.delete(centres, i, axis=0)) for i, centre in enumerate(centres)]
+
+
+def _nearest_region(centre: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The part of the gamut that is closer to the centre than to the others: cut along one bisector at a time."""
+    polygon = gamut()
+    for other in others:
+        direction = other - centre
+        depth = polygon @ direction - direction @ (centre + other) / 2  # above 0: closer to the other
+        corners = []
+        for i in range(len(polygon)):
+            j = (i + 1) % len(polygon)
+            if depth[i] <= 0:
+                corners.append(polygon[i])
+            if (depth[i] <= 0) != (depth[j] <= 0):  # the edge crosses the bisector
+                corners.append(polygon[i] + (polygon[j] - polygon[i]) * depth[i] / (depth[i] - depth[j]))
+        polygon = np.array(corners).reshape(-1, 2)
+    return polygon
+
+
+def plot_uv_map(
+    ax: Axes,
+    bins: ColorBins,
+    values: "Sequence[float] | np.ndarray | torch.Tensor | None" = None,
+    log: bool = False,
+    label: str = "",
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw the bins as patches of the UV plane: in their own colours, or by ``values`` (n,) with a colour bar.
+
+    ``limits`` fixes the ends of the colour bar, so that two maps can be compared.
+    """
+    ax.fill(*gamut().T, facecolor="none", edgecolor="0.6", linewidth=0.8, linestyle=(0, (4, 3)))
+    if values is None:
+        patches = PolyCollection(bin_patches(bins), facecolors=bin_colors(bins), edgecolors="white", linewidths=0.6)
+    else:
+        low, high = limits or (float(min(values)), float(max(values)))
+        norm = LogNorm(low, high) if log else Normalize(low, high)
+        patches = PolyCollection(bin_patches(bins), cmap="viridis", norm=norm, edgecolors="white", linewidths=0.6)
+        patches.set_array(np.asarray(values, float))
+        ax.figure.colorbar(patches, ax=ax, label=label, shrink=0.85)
+    ax.add_collection(patches)
+    ax.set(xlim=(-0.46, 0.46), ylim=(-0.66, 0.66), aspect="equal")
+    ax.set(xlabel="U  (yellow – blue)", ylabel="V  (green – red)")
+
+
+def bar_of_bins(ax: Axes, bins: ColorBins, values: "Sequence[float] | np.ndarray | torch.Tensor") -> None:
+    """One bar for each bin, in the bin's own colour; thin outlines keep pale ones visible."""
+    ax.bar(np.arange(len(bins)), np.asarray(values, float), color=bin_colors(bins), edgecolor="0.35", linewidth=0.5)
+    ax.set(xlabel="bin", xlim=(-0.7, len(bins) - 0.3))
