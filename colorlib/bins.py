@@ -11,18 +11,21 @@ in the loss (`weights`). Two choices of bins:
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from colorlib.color import chroma_of
 from colorlib.errors import ColorlibError
 
 U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
 RESOLUTION = 361  # odd, so that neutral gray is the centre of a cell, not a corner
-TABLE_SIZE = 512
+TABLE_SIZE = 256  # cells along each axis of the table that finds the closest bin
+PIECE = 65536  # pixels looked up at a time, so that what is in between stays in the processor's cache
 
 
 @dataclass
@@ -52,6 +55,17 @@ class UVHistogram:
         if mask is not None:
             u, v = u[mask], v[mask]
         cells = _cell(u, U_LIMIT, RESOLUTION) * RESOLUTION + _cell(v, V_LIMIT, RESOLUTION)
+        counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
+        self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
+        return self
+
+    def add_rgb(self, rgb: Tensor, mask: Tensor | None = None) -> "UVHistogram":
+        """Count the pixels of uint8 photos (..., H, W, 3), only where mask (..., H, W) is true; returns self.
+
+        Nothing here depends on rounding in a batch: the same photos give the same counts on any number of
+        processes and any device.
+        """
+        cells = look_up(_cell_of_every_color(rgb.device), rgb if mask is None else rgb[mask])
         counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
         self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
         return self
@@ -157,6 +171,23 @@ class ColorBins:
         inside = torch.where((u.abs() <= U_LIMIT) & (v.abs() <= V_LIMIT), inside, -1)
         return torch.where(inside >= 0, inside, nearest)
 
+    def encode_rgb(self, rgb: Tensor) -> Tensor:
+        """Assign the pixels of uint8 photos (..., H, W, 3) to bins: int64 indices (..., H, W).
+
+        A photo has at most 256³ different colours. The first call encodes every one of them, in float64, into a
+        table of 16 MB; from then on a pixel costs one look-up. This is what training uses.
+
+        >>> bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64) * 0.4 - 0.2), n=8)
+        >>> photo = torch.randint(0, 256, (5, 7, 3), dtype=torch.uint8)
+        >>> bool((bins.encode_rgb(photo) == bins.encode(chroma_of(photo.movedim(-1, 0).double() / 255))).all())
+        True
+        """
+        if rgb.device not in self._bins_of_every_color:
+            small = torch.uint8 if len(self) <= 256 else torch.int16
+            table = for_every_color(lambda chroma: self.encode(chroma).to(small))
+            self._bins_of_every_color[rgb.device] = table.to(rgb.device)
+        return look_up(self._bins_of_every_color[rgb.device], rgb)
+
     def decode(self, index: Tensor) -> Tensor:
         """The chrominance (..., 2, H, W) in float32 of bin indices (..., H, W)."""
         return self.colors.float().to(index.device)[index].movedim(-1, -3)
@@ -222,25 +253,38 @@ class ColorBins:
             raise ColorlibError(f"cannot read colour bins from {path}: {error}") from error
 
     def _closest(self, u: Tensor, v: Tensor) -> Tensor:
-        """The closest bin to each colour: one table look-up, then distances for the few in doubt."""
-        row, column = _cell(u, U_LIMIT, TABLE_SIZE), _cell(v, V_LIMIT, TABLE_SIZE)
-        index = self._table.to(u.device)[row, column]
-        doubt = (index < 0) | (u.abs() > U_LIMIT) | (v.abs() > V_LIMIT)
-        points = torch.stack([u[doubt], v[doubt]], dim=-1).double()
-        index[doubt] = _closest_by_distance(points, self.colors.to(u.device))
-        return index
+        """The closest bin to each colour: one look-up in a table, then distances for the few in doubt."""
+        settled, contenders = (table.to(u.device) for table in self._tables)
+        shape, u, v = u.shape, u.flatten(), v.flatten()
+        cell = _cell(u, U_LIMIT, TABLE_SIZE) * TABLE_SIZE + _cell(v, V_LIMIT, TABLE_SIZE)
+        index = settled[cell]
+        doubt = (index < 0).nonzero()[:, 0]
+        points = torch.stack([u[doubt], v[doubt]], dim=-1)
+        index[doubt] = _closest_of(points, self.colors, contenders[cell[doubt]])
+        outside = ((u.abs() > U_LIMIT) | (v.abs() > V_LIMIT)).nonzero()[:, 0]  # in no cell, although clamped into one
+        points = torch.stack([u[outside], v[outside]], dim=-1)
+        index[outside] = _closest_of(points, self.colors, torch.arange(len(self), device=u.device))
+        return index.reshape(shape)
 
     @cached_property
-    def _table(self) -> Tensor:
-        """For each cell of a fine grid the bin closest to all of it, or -1 where several share it."""
-        points = _centres(TABLE_SIZE)
+    def _tables(self) -> tuple[Tensor, Tensor]:
+        """For each cell of a fine grid the bin closest to all of it, or -1; and the few bins closest to some of it.
+
+        Shapes (cells,) and (cells, m); a cell with fewer than m contenders repeats its first.
+        """
         radius = ((U_LIMIT / TABLE_SIZE) ** 2 + (V_LIMIT / TABLE_SIZE) ** 2) ** 0.5
-        if len(self) == 1:
-            return torch.zeros(TABLE_SIZE, TABLE_SIZE, dtype=torch.int64)
-        distance, index = torch.cdist(points, self.colors).topk(2, largest=False)
-        # Within the cell a distance changes by at most the radius, so this gap settles the winner.
-        settled = distance[:, 1] - distance[:, 0] > 2.001 * radius
-        return torch.where(settled, index[:, 0], -1).reshape(TABLE_SIZE, TABLE_SIZE)
+        distance = torch.cdist(_centres(TABLE_SIZE), self.colors)
+        # Within a cell a distance changes by at most the radius, so that a bin much further away cannot win.
+        can_win = distance - distance.amin(dim=1, keepdim=True) <= 2.001 * radius
+        first = can_win.int().argmax(dim=1, keepdim=True)
+        index = torch.where(can_win, torch.arange(len(self)), len(self)).sort(dim=1).values
+        contenders = torch.where(index < len(self), index, first)[:, : int(can_win.sum(dim=1).max())]
+        settled = torch.where(can_win.sum(dim=1) == 1, first[:, 0], -1)
+        return settled, contenders.contiguous()
+
+    @cached_property
+    def _bins_of_every_color(self) -> dict[torch.device, Tensor]:
+        return {}  # filled by encode_rgb, once for each device
 
     @cached_property
     def _bin_of_cell(self) -> Tensor | None:
@@ -275,10 +319,53 @@ def weighted_kmeans(colors: Tensor, counts: Tensor, n: int, seed: int = 0, steps
     return centres
 
 
-def _closest_by_distance(points: Tensor, colors: Tensor) -> Tensor:
-    """Index (k,) of the colour closest to each point (k, 2); of equal ones the first."""
-    chunks = [((chunk[:, None] - colors) ** 2).sum(-1).argmin(1) for chunk in points.split(65536)]
-    return torch.cat(chunks) if chunks else points.new_zeros(0, dtype=torch.int64)
+def for_every_color(function: Callable[[Tensor], Tensor]) -> Tensor:
+    """A table (256³,) of a function of chrominance, (2, H, W) to (H, W), for every colour of a uint8 photo.
+
+    Computed in float64; colour (r, g, b) has place 65536·r + 256·g + b. `look_up` reads it.
+    """
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    green, blue = torch.meshgrid(levels, levels, indexing="ij")
+    planes = [function(chroma_of(torch.stack([red.expand_as(green), green, blue]))) for red in levels]
+    return torch.stack(planes).flatten()
+
+
+def look_up(table: Tensor, rgb: Tensor) -> Tensor:
+    """What a table made by `for_every_color` says of each pixel of uint8 photos (..., 3): int64 (...)."""
+    if rgb.dtype != torch.uint8 or rgb.shape[-1] != 3:
+        raise TypeError(f"expected uint8 RGB of shape (..., 3), got {rgb.dtype} of shape {tuple(rgb.shape)}")
+    pixels = rgb.reshape(-1, 3)
+    found = torch.empty(len(pixels), dtype=torch.int64, device=rgb.device)
+    piece = PIECE if rgb.device.type == "cpu" else max(1, len(pixels))
+    for part, result in zip(pixels.split(piece), found.split(piece), strict=True):
+        red, green, blue = part.unbind(-1)
+        place = red.int()
+        place <<= 8
+        place += green
+        place <<= 8
+        place += blue
+        result.copy_(table.index_select(0, place))
+    return found.reshape(rgb.shape[:-1])
+
+
+@cache
+def _cell_of_every_color(device: torch.device) -> Tensor:
+    """The cell of the histogram that each colour belongs to."""
+
+    def cell(chroma: Tensor) -> Tensor:
+        return (_cell(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + _cell(chroma[1], V_LIMIT, RESOLUTION)).int()
+
+    return for_every_color(cell).to(device)
+
+
+def _closest_of(points: Tensor, colors: Tensor, contenders: Tensor) -> Tensor:
+    """Which of its contenders (k, m) each point (k, 2) is closest to, (k,); of equal ones the first. In float64."""
+    contenders, colors = contenders.expand(len(points), -1), colors.to(points.device)
+    index = contenders.new_empty(len(points))
+    for point, rivals, result in zip(points.split(PIECE), contenders.split(PIECE), index.split(PIECE), strict=True):
+        distance = (point.double()[:, None] - colors[rivals]).square().sum(-1)
+        result.copy_(rivals.gather(1, distance.argmin(1, keepdim=True))[:, 0])
+    return index
 
 
 def _cell(value: Tensor, limit: float, count: int) -> Tensor:

@@ -32,6 +32,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, bins: ColorBins, record:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata)
+    partial.chmod(0o644)  # safetensors writes files that only their owner can read
     partial.replace(path)
 
 
@@ -79,4 +80,5 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         return bundled[str(name_or_path)]
     if Path(name_or_path).is_file():
         return Path(name_or_path)
-    raise ColorlibError(f"no model {str(name_or_path)!r}: give a path, or one of {', '.join(bundled) or 'none bundled'}")
+    known = ", ".join(bundled) or "none bundled"
+    raise ColorlibError(f"no model {str(name_or_path)!r}: give a path, or one of {known}")

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from colorlib.prediction import Colorizer
 
 WRITABLE = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}  # formats kept; others become PNG
+SMOOTHERS = ("kernel", "exponential", "published", "confidence", "motion", "seeds")  # video.SMOOTHERS, without PyTorch
 INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
 CONTENDERS = {
     "model": "model",
+    "zhang": "Zhang et al.",
     "gray": "gray",
     "mean_color": "mean colour",
     "luma_mean": "per-luma mean",
@@ -31,6 +33,7 @@ CONTENDERS = {
 }
 METRICS = {
     "psnr": "PSNR (dB)",
+    "ab_error": "error in (a, b)",
     "auc": "AuC (%)",
     "auc_rebalanced": "rebalanced AuC (%)",
     "colourfulness": "colourfulness",
@@ -38,6 +41,13 @@ METRICS = {
     "bin_accuracy": "bin accuracy",
     "bin_accuracy_top5": "bin accuracy (top 5)",
     "nll": "NLL (nats)",
+    "ece": "calibration error",
+    "aurc": "area under risk–coverage",
+    "delta_colourfulness": "gap in colourfulness",
+    "jensen_shannon": "distance of histograms",
+    "lpips": "LPIPS",
+    "same_class": "seen as the same class",
+    "class_accuracy": "class accuracy",
 }
 
 
@@ -59,15 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's last flush fail
         return 0
-    except OSError as error:  # a full disc, a file that may not be written
-        complain(str(error))
+    except OSError as error:  # a full disc, a file that may not be read
+        complain(error)
         return 1
 
 
-def complain(error: ColorlibError | str) -> None:
+def complain(error: Exception | str) -> None:
     """One line on stderr, above a progress bar if there is one."""
     from tqdm import tqdm
 
+    if isinstance(error, OSError) and error.filename:
+        error = f"{error.filename}: {error.strerror}"
     tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
 
 
@@ -95,7 +107,7 @@ def colorize(args: argparse.Namespace) -> int:
                 try:
                     colorize_file(colorizer, photo, targets[photo], args.temperature)
                     finished += 1
-                except ColorlibError as error:
+                except (ColorlibError, OSError) as error:
                     complain(error)
     except KeyboardInterrupt:
         interrupted = True
@@ -176,6 +188,24 @@ def confidence_map(colorizer: "Colorizer", rgb: "np.ndarray") -> "np.ndarray":
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# video
+
+
+def video(args: argparse.Namespace) -> int:
+    """Colour one film, and say what of it could not be kept."""
+    from colorlib.streaming import colorize_film, place_for
+    from colorlib.video import VideoColorizer
+
+    target = place_for(args.film, args.out)
+    method = VideoColorizer(load_colorizer(args), args.alpha, args.window, args.method, args.temperature, args.cuts)
+    report = colorize_film(args.film, target, method, args.side_by_side, args.quality, progress=None)
+    for problem in report.problems:
+        print(f"colorlib: note: {problem}", file=sys.stderr)
+    print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}; scene cuts: {report.cuts}")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # models and evaluate
 
 
@@ -241,7 +271,8 @@ def format_metrics(scores: dict[str, dict[str, dict[str, float]]], metrics: Iter
 
 def evaluate(args: argparse.Namespace) -> int:
     """Measure a model on photos, beside the baselines that its checkpoint carries."""
-    from colorlib import metrics
+    from colorlib import judges, metrics
+    from colorlib.peers import ZhangColorizer
     from colorlib.photos import find_photos
 
     photos = [photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given])]
@@ -253,18 +284,84 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.json:
         prepare_file(args.json)
     baselines = metrics.Baselines.from_dict(colorizer.record["baselines"])
-    scores: dict[str, Any] = metrics.evaluate(colorizer, photos, baselines, args.temperature)
+    labels = judges.labels_by_folder(args.inputs[0]) if len(args.inputs) == 1 else None
+    available, missing = judges.find_judges(labels)
+    others = {"zhang": ZhangColorizer(args.zhang, colorizer.device)} if args.zhang else {}
+    evaluation = metrics.measure(colorizer, photos, baselines, args.temperature, others=others, judges=available)
+    for problem in evaluation.left_out.values():
+        complain(problem)
+    scores: dict[str, Any] = evaluation.summary()
     temperature = colorizer.temperature if args.temperature is None else args.temperature
-    print(f"{len(photos)} photo{'s' * (len(photos) != 1)} at T = {temperature:g}, mean [95 % interval]:")
+    measured = len(evaluation.photos)
+    print(f"{measured} photo{'s' * (measured != 1)} at T = {temperature:g}, mean [95 % interval]:")
     print("\n".join(format_metrics(scores, scores["model"])))
+    for metric, reason in missing.items():
+        print(f"not measured: {METRICS[metric]}. {reason}")
     if args.json:
-        run = {"model": str(args.model or "default"), "photos": len(photos), "temperature": temperature}
-        write_text(args.json, json.dumps({**scores, "run": run}, indent=2))
-    return 0
+        run = {"model": str(args.model or "default"), "photos": measured, "temperature": temperature}
+        table = [
+            {"photo": str(photo), **{name: rows[i] for name, rows in evaluation.rows.items()}}
+            for i, photo in enumerate(evaluation.photos)
+        ]
+        write_text(args.json, json.dumps({**scores, "run": {**run, "missing": missing}, "by_photo": table}, indent=2))
+    return 1 if evaluation.left_out else 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# bins, train and workbook
+# data, bins, train and workbook
+
+
+def data(args: argparse.Namespace) -> int:
+    """Decode a data set once into a cache that training reads."""
+    from colorlib.cache import Cache, prepare
+    from colorlib.datasets import data_folder
+
+    sources = find_sources(args)
+    out = args.out or data_folder() / "caches" / f"{args.dataset}-{args.size}"
+    try:
+        cache: Cache = prepare(sources, out, args.size, args.train, args.validation, args.seed, args.keep_gray)
+    except KeyboardInterrupt:
+        print("colorlib: interrupted; the same command goes on where it was", file=sys.stderr)
+        return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+        print("\n".join(describe_cache(cache)))
+    return 0
+
+
+def find_sources(args: argparse.Namespace) -> list[Any]:
+    """The photos that a ``colorlib data prepare`` command line names."""
+    from colorlib import sources
+    from colorlib.datasets import data_folder
+
+    if args.dataset == "folder":
+        return sources.folder_sources(args.source)
+    sun, imagenet = data_folder() / "sun397", data_folder() / "imagenet"
+    if args.dataset == "paper":
+        return sources.sun397(args.sun397 or sun, download=args.download) + sources.imagenet(args.imagenet or imagenet)
+    everything: dict[str, Any] = {"categories": None} if args.all_categories else {}
+    if args.dataset == "sun397":
+        return sources.sun397(args.root or sun, download=args.download, **everything)
+    if args.dataset == "places365":
+        return sources.places365(args.root or data_folder() / "places365", download=args.download, **everything)
+    return sources.imagenet(args.root or imagenet, None if args.all_categories else tuple(sources.IMAGENET_LANDSCAPES))
+
+
+def describe_cache(cache: Any, listed: int = 20) -> list[str]:
+    """What a cache holds and what was left out, line by line."""
+    from collections import Counter
+
+    entries, problems = cache.entries, [entry for entry in cache.entries if entry.problem]
+    splits = Counter(entry.split for entry in entries if entry.split)
+    order = [split for split in ("train", "validation", "unused", "gray") if splits[split]]
+    shares = ", ".join(f"{splits[split]:,} {split}" for split in order)
+    lines = [f"{len(entries) - len(problems):,} of {len(entries):,} photos, in frames of {cache.size} pixels: {shares}"]
+    categories = Counter(entry.category for entry in entries if not entry.problem)
+    lines += [f"  {count:7,}  {category}" for category, count in sorted(categories.items())]
+    if problems:
+        lines += [f"left out, {len(problems):,}:", *(f"  {entry.problem}" for entry in problems[:listed])]
+    if len(problems) > listed:
+        lines.append(f"  … all are in {cache.folder / 'photos.csv'}")
+    return [*lines, f"cache:    {cache.folder}", f"checksum: {cache.checksum}"]
 
 
 def bins(args: argparse.Namespace) -> int:
@@ -342,20 +439,7 @@ def load_colorizer(args: argparse.Namespace) -> "Colorizer":
     """The model that ``--model`` names, on the device that ``--device`` names."""
     from colorlib.prediction import Colorizer
 
-    return Colorizer.load(args.model, usable_device(args.device))
-
-
-def usable_device(name: str) -> str:
-    """A PyTorch device that works here; ``auto`` is the GPU if there is one."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name).cpu()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto") from error
-    return name
+    return Colorizer.load(args.model, args.device)
 
 
 def make_folder(folder: Path) -> None:
@@ -396,6 +480,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  colorlib colorize holiday.jpg --out out        one photo\n"
         "  colorlib colorize album/ --out out             a folder\n"
+        "  colorlib video old.mp4 new.mp4                 a film\n"
         "  colorlib models                                what is bundled, and how good it is\n"
         "  colorlib workbook                              run the notebooks, write the figures\n"
         "`colorlib COMMAND --help` tells more about each.",
@@ -404,7 +489,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"colorlib {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_colorize, add_models, add_evaluate, add_bins, add_train, add_workbook):
+    for add in (add_colorize, add_video, add_models, add_evaluate, add_data, add_bins, add_train, add_workbook):
         add(commands)
     return parser
 
@@ -448,6 +533,39 @@ def add_colorize(commands: Commands) -> None:
     )
 
 
+def add_video(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        video,
+        "colour a film, without flicker",
+        "Any film that FFmpeg reads is written as .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9), with its own size,\n"
+        "times, sound and subtitles. The predictions of past frames are averaged with weights exp(-A i), i frames\n"
+        "back, up to T frames; a new scene starts afresh. OUT appears when it is complete, or not at all.",
+        "video old.mp4 new.mp4",
+        "video old.avi out/ --window 0                  each frame by itself",
+        "video old.mp4 new.mkv --method motion --side-by-side",
+    )
+    parser.add_argument("film", metavar="IN", type=Path, help="the film")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the coloured film, or a folder to write it into")
+    add_model_options(parser)
+    parser.add_argument("--alpha", metavar="A", type=float, default=0.2, help="decay per frame (default: 0.2)")
+    parser.add_argument(
+        "--window", metavar="T", type=float, default=20, help="frames to look back; 0: none, inf: all (default: 20)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=SMOOTHERS,
+        default=SMOOTHERS[0],
+        help="the paper's kernel; endless; as its authors' code has it; weighted by confidence; along the motion; "
+        "carrying confident pixels as seeds (default: kernel)",
+    )
+    parser.add_argument("--no-cuts", dest="cuts", action="store_false", help="average across scene cuts, too")
+    parser.add_argument("--side-by-side", action="store_true", help="the gray film at the left")
+    parser.add_argument(
+        "--quality", metavar="Q", type=int, default=18, help="of the encoder: 0 best, 51 smallest (default: 18)"
+    )
+
+
 def add_models(commands: Commands) -> None:
     parser = add_command(
         commands,
@@ -466,14 +584,62 @@ def add_evaluate(commands: Commands) -> None:
         commands,
         evaluate,
         "measure a model on your photos",
-        "Photos in colour are made gray, coloured by the model, and compared with the truth. Every metric is a mean\n"
-        "over photos with a bootstrap 95 % interval.",
+        "Photos in colour are made gray, coloured by the model, and compared with the truth, beside baselines that\n"
+        "need no network. Every metric comes with its 95 % interval over photos. LPIPS and what a classifier sees are\n"
+        "measured where packages with their weights are installed; in ImageNet's own folders, one per class, its\n"
+        "accuracy too. The JSON FILE gets all of it, and a table by photo.",
         "evaluate album/",
         "evaluate album/ --json scores.json --model runs/quick/model.safetensors --temperature 1",
     )
     parser.add_argument("inputs", metavar="FOLDER", nargs="+", type=Path, help="a folder of colour photos, or a photo")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all metrics there")
+    parser.add_argument("--zhang", metavar="FILE", type=Path, help="also measure Zhang et al.'s published weights")
     add_model_options(parser)
+
+
+def add_data(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        data,
+        "prepare photos for training",
+        "Decodes every photo once, into a cache: a file of frames and a table of what they show, split by photo into\n"
+        "train and validation. Photos that cannot be read are listed and left out. It can be interrupted or killed at\n"
+        "any moment; the same command goes on. Train with: colorlib train CONFIG --set photos=[CACHE] frame=SIZE",
+        "data prepare folder my/photos --out cache",
+        "data prepare places365                         natural scenes, 500 MB to download",
+        "data prepare paper --train 13469 --validation 2889",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    prepare = actions.add_parser("prepare", help="decode photos into a cache", allow_abbrev=False)
+    datasets = prepare.add_subparsers(title="data sets", metavar="DATASET", dest="dataset", required=True)
+    for name, summary in {
+        "folder": "any folder of photos; the folders in it are the categories",
+        "sun397": "14 landscape categories of SUN397",
+        "imagenet": "8 landscape categories of ImageNet (ILSVRC-2012)",
+        "paper": "both, the set of the paper",
+        "places365": "natural categories of the small validation split of Places365",
+    }.items():
+        add_data_options(datasets.add_parser(name, help=summary, description=summary, allow_abbrev=False), name)
+
+
+def add_data_options(parser: argparse.ArgumentParser, dataset: str) -> None:
+    if dataset == "folder":
+        parser.add_argument("source", metavar="FOLDER", type=Path, help="the photos")
+    elif dataset == "paper":
+        parser.add_argument("--sun397", metavar="DIR", type=Path, help="where SUN397 is or goes (default: data/sun397)")
+        parser.add_argument("--imagenet", metavar="DIR", type=Path, help="where ImageNet is (default: data/imagenet)")
+    else:
+        place = f"where the data set is or goes (default: data/{dataset}; COLORLIB_DATA replaces data)"
+        parser.add_argument("--root", metavar="DIR", type=Path, help=place)
+        parser.add_argument("--all-categories", action="store_true", help="not only landscapes")
+    if dataset not in ("folder", "imagenet"):
+        parser.add_argument("--no-download", dest="download", action="store_false", help="use what is there already")
+    parser.add_argument("--out", metavar="CACHE", type=Path, help=f"the cache (default: data/caches/{dataset}-SIZE)")
+    parser.add_argument("--size", type=positive, default=256, help="side of the frames in pixels (default: 256)")
+    parser.add_argument("--train", metavar="N", type=positive, help="photos to train on (default: 85 %% of them)")
+    parser.add_argument("--validation", metavar="N", type=positive, help="photos to validate on (default: 15 %%)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
+    parser.add_argument("--keep-gray", action="store_true", help="train on photos that are nearly gray, too")
 
 
 def add_bins(commands: Commands) -> None:

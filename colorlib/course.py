@@ -5,6 +5,7 @@ open runs to its end. Each exercise is one function below: it tries the student'
 cases, next to the library, and raises `WrongAnswerError` with what was expected and what came.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,13 @@ from torch import Tensor
 
 from colorlib.bins import ColorBins
 from colorlib.color import luma_of
+from colorlib.confidence import auroc, calibration_error, table_by_confidence
 from colorlib.errors import ColorlibError
+from colorlib.forced_choice import wilson_interval
+from colorlib.losses import rebalanced_cross_entropy
+from colorlib.metrics import jensen_shannon
+from colorlib.prediction import annealed_mean
+from colorlib.video import TemporalKernel
 
 
 class NotStartedError(Exception):
@@ -203,3 +210,183 @@ def _bins(colors: Tensor, frequency: Tensor | None = None) -> ColorBins:
     """Bins of given colours, by nearest distance, to compare answers with."""
     frequency = torch.full((len(colors),), 1 / len(colors)) if frequency is None else frequency
     return ColorBins(colors.double(), frequency.double(), "kmeans")
+
+
+# Notebook 05
+
+
+@exercise("loss_gradient")
+def _loss_gradient(loss_gradient: Callable[[Tensor, int, Tensor], Tensor]) -> None:
+    """loss_gradient(logits, target, weights): one pixel's logits (n,), true bin, weights (n,) -> gradient (n,)."""
+    cases = {
+        "For a pixel that knows nothing and equal weights": (torch.zeros(4), 1, torch.ones(4)),
+        "For a pixel that is sure and right": (torch.tensor([12.0, 0.0, 0.0]), 0, torch.ones(3)),
+        "For a true bin with weight 5": (torch.tensor([1.0, -2.0, 0.5]), 2, torch.tensor([0.5, 1.0, 5.0])),
+        "For logits as large as 1000": (torch.tensor([1000.0, 0.0]), 1, torch.tensor([1.0, 2.0])),
+    }
+    for when, (logits, target, weights) in cases.items():
+        asked = logits.clone().requires_grad_()
+        loss = rebalanced_cross_entropy(asked[None, :, None, None], torch.full((1, 1, 1), target), weights)
+        expect(loss_gradient(logits, target, weights), torch.autograd.grad(loss, asked)[0], when)
+
+
+@exercise("uniform_loss")
+def _uniform_loss(uniform_loss: float) -> None:
+    """uniform_loss: the mean loss of a network that gives all of the 32 bins the same probability."""
+    expect(uniform_loss, math.log(32), "For 32 equally probable bins, and weights whose expected value is 1,", 0.01)
+
+
+@exercise("best_step")
+def _best_step(best_step: Callable[[list[dict[str, float]]], int]) -> None:
+    """best_step(history): rows with step, train_loss and validation_loss -> the step to stop at."""
+
+    def history(*losses: tuple[float, float]) -> list[dict[str, float]]:
+        return [{"step": 50 * (i + 1), "train_loss": t, "validation_loss": v} for i, (t, v) in enumerate(losses)]
+
+    overfitting = history((3.2, 3.3), (2.9, 2.8), (2.5, 3.1), (2.0, 4.0))
+    expect(best_step(overfitting), 100, "For validation losses 3.3, 2.8, 3.1, 4.0 every 50 steps")
+    expect(best_step(history((3.2, 3.3), (2.9, 3.0), (2.7, 2.8))), 150, "For a run that still improves")
+    expect(best_step(history((3.0, 2.5), (2.0, 2.5))), 50, "For equal validation losses (the earlier one costs less)")
+    expect(best_step(history((3.0, 3.1))), 50, "For a history of one row")
+
+
+# Notebook 06
+
+
+@exercise("annealed_pixel")
+def _annealed_pixel(annealed_pixel: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """annealed_pixel(z, colors, temperature): probabilities (n,) and colours (n, 2) -> annealed mean (2,)."""
+    z, colors = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([[0.2, 0.0], [0.0, 0.2], [-0.2, 0.1], [0.4, 0.4]])
+    for temperature in (1.0, 0.38, 3.0, 0.01, 0.001):
+        right = annealed_mean(z.log().reshape(4, 1, 1), colors, temperature).flatten()
+        expect(annealed_pixel(z, colors, temperature), right, f"For z = {_short(z)} and T = {temperature:g}")
+    sure = torch.tensor([0.0, 1.0])
+    expect(annealed_pixel(sure, colors[:2], 0.38), colors[1], "For z = [0, 1] and T = 0.38")
+
+
+@exercise("find_temperature")
+def _find_temperature(find_temperature: Callable[[Callable[[float], float], float], float]) -> None:
+    """find_temperature(colourfulness_at, target): where in 0.01 to 10 a falling function takes a value."""
+
+    def falling(temperature: float) -> float:
+        return 50 / (1 + temperature)
+
+    for right in (1.0, 0.03, 7.0, 0.38):
+        expect(find_temperature(falling, falling(right)), right, f"For the target {falling(right):.4g}", 0.01 * right)
+    expect(find_temperature(falling, 100.0), 0.01, "For a target that no temperature reaches, above all values,", 1e-3)
+    expect(find_temperature(falling, 0.0), 10.0, "For a target that no temperature reaches, below all values,", 0.1)
+
+
+@exercise("temperature_limits")
+def _temperature_limits(temperature_limits: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
+    """temperature_limits(logits, colors): logits (n,), colours (n, 2) -> colours (2,) at T → 0 and T → ∞."""
+    logits, colors = torch.tensor([0.1, 2.0, -1.0]), torch.tensor([[0.1, 0.2], [-0.3, 0.1], [0.05, -0.3]])
+    answer = temperature_limits(logits, colors)
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise WrongAnswerError(f"I expected two colours, (at T → 0, at T → ∞), and got {_short(answer)}.")
+    for got, temperature, name in zip(answer, (0.0, 1e6), ("T → 0", "T → ∞"), strict=True):
+        expect(got, annealed_mean(logits.reshape(3, 1, 1), colors, temperature).flatten(), f"For {name}")
+
+
+# Notebook 07
+
+
+@exercise("calibration_error")
+def _calibration_error(answer: Callable[[Tensor, Tensor, int], float]) -> None:
+    """calibration_error(sure, right, levels): confidences (k,), 1.0 or 0.0 (k,) -> the expected calibration error."""
+    honest = torch.tensor([0.75] * 4), torch.tensor([1.0, 1.0, 1.0, 0.0])
+    expect(answer(*honest, 10), 0.0, "For four pixels that are 75 % sure, three of them right,")
+    expect(answer(torch.ones(3), torch.zeros(3), 5), 1.0, "For pixels that are entirely sure, and all wrong,")
+    opposite = torch.tensor([0.2, 0.8]), torch.tensor([1.0, 0.0])
+    expect(answer(*opposite, 2), 0.8, "For a doubtful pixel that is right and a sure one that is wrong, in 2 levels,")
+    expect(answer(*opposite, 1), 0.0, "For the same two pixels in a single level")
+    generator = torch.Generator().manual_seed(0)
+    sure, right = torch.rand(500, generator=generator), (torch.rand(500, generator=generator) < 0.4).float()
+    expect(answer(sure, right, 15), calibration_error(table_by_confidence(sure, right, 15)), "For 500 random pixels")
+
+
+@exercise("auroc")
+def _auroc(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """auroc(sure_wrong, sure_right): confidences (j,) and (k,) -> how often the wrong one is less sure."""
+    low, high = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.8, 0.9])
+    expect(answer(low, high), 1.0, "Where every wrong pixel is less sure than every right one")
+    expect(answer(high, low), 0.0, "Where every wrong pixel is surer")
+    expect(answer(torch.full((3,), 0.5), torch.full((2,), 0.5)), 0.5, "Where all are equally sure")
+    expect(answer(torch.tensor([0.1, 0.6]), torch.tensor([0.5, 0.6])), 0.625, "For [0.1, 0.6] and [0.5, 0.6]")
+    sure = torch.arange(40) / 40
+    wrong = (torch.arange(40) * 7 % 11 < 4).double()
+    expected = auroc(table_by_confidence(sure + 0.01, wrong, 1000))
+    expect(answer(sure[wrong == 1], sure[wrong == 0]), expected, "For 40 pixels of different confidence")
+
+
+# Notebook 08
+
+
+@exercise("jensen_shannon")
+def _jensen_shannon(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """jensen_shannon(p, q): two histograms (n,) that sum to 1 -> their Jensen–Shannon distance, in [0, 1]."""
+    p, q = torch.tensor([0.5, 0.25, 0.25, 0.0]).double(), torch.tensor([0.25, 0.25, 0.0, 0.5]).double()
+    one, other = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.0, 1.0]).double()
+    expect(answer(p[:3], p[:3]), 0.0, "For a histogram and itself")
+    expect(answer(one, other), 1.0, "For two histograms with no bin in common")
+    expect(answer(p, q), jensen_shannon(p, q), f"For {p.tolist()} and {q.tolist()}")
+    expect(answer(q, p), jensen_shannon(p, q), "For the same two the other way round")
+
+
+@exercise("change_rebalancing")
+def _change_rebalancing(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """change_rebalancing(probabilities, trained, wanted): (n, H, W) and two weights (n,) -> probabilities (n, H, W)."""
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(4, 2, 3, generator=generator).softmax(0)
+    trained, wanted = torch.tensor([0.5, 1.0, 2.0, 4.0]), torch.ones(4)
+    expect(answer(probabilities, trained, trained), probabilities, "With equal weights")
+    right = probabilities / trained[:, None, None]
+    expect(answer(probabilities, trained, wanted), right / right.sum(0), "To undo the weights [0.5, 1, 2, 4]")
+    back = probabilities * trained[:, None, None]
+    expect(answer(probabilities, wanted, trained), back / back.sum(0), "To introduce the weights [0.5, 1, 2, 4]")
+
+
+@exercise("wilson")
+def _wilson(answer: Callable[[int, int], Any]) -> None:
+    """wilson(fooled, trials): counts -> both ends of Wilson's 95 % interval."""
+    for fooled, trials in ((5, 10), (0, 10), (10, 10), (32, 100), (1, 1)):
+        ends = answer(fooled, trials)
+        if not isinstance(ends, (tuple, list)) or len(ends) != 2:
+            raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
+        for name, end, right in zip(("low", "high"), ends, wilson_interval(fooled, trials)):
+            expect(end, right, f"For {fooled} fooled of {trials} and the {name} end", 1e-3)
+
+
+# Notebook 11
+
+
+@exercise("kernel_weights")
+def _kernel_weights(answer: Callable[[float, int], Tensor]) -> None:
+    """kernel_weights(alpha, window): α and T -> the normalised weights (T+1,) of this frame and the T before it."""
+    expect(answer(0.5, 0), torch.ones(1), "With no past, T = 0,")
+    expect(answer(0.0, 3), torch.full((4,), 0.25), "Without decay, α = 0 and T = 3,")
+    for alpha, window in ((0.2, 20), (1.0, 2)):
+        expect(answer(alpha, window), TemporalKernel(alpha, window).weights(), f"For α = {alpha} and T = {window}")
+
+
+@exercise("next_sum")
+def _next_sum(answer: Callable[[Tensor, Tensor, Tensor, float, int], Tensor]) -> None:
+    """next_sum(total, newest, oldest, alpha, window): S_{t-1}, p_t and p_{t-T-1} -> S_t, all of shape (n,)."""
+    one = torch.ones(2)
+    expect(answer(0 * one, one, 0 * one, 0.2, 20), one, "For the first frame, with nothing before it,")
+    expect(answer(3 * one, one, one, 0.0, 2), 3 * one, "Without decay, when three equal frames become three,")
+    frames = torch.rand(9, 2, generator=torch.Generator().manual_seed(0))
+    for alpha, window in ((0.5, 1), (0.2, 3)):
+        weights = torch.exp(-alpha * torch.arange(window + 1))[:, None]
+        before, after = ((weights * frames[t - window : t + 1].flip(0)).sum(0) for t in (7, 8))
+        got = answer(before, frames[8], frames[7 - window], alpha, window)
+        expect(got, after, f"For random frames, α = {alpha} and T = {window}")
+
+
+@exercise("frames_to_forget")
+def _frames_to_forget(answer: Callable[[float, float], int]) -> None:
+    """frames_to_forget(alpha, share): frames until all older ones together have that share of the weight or less."""
+    expect(answer(1.0, 1.0), 0, "If the past may keep all the weight")
+    expect(answer(math.log(2), 0.25), 2, "If the weight halves with each frame and a quarter may be left")
+    for alpha, share in ((0.2, 0.1), (0.2, 0.5), (0.05, 0.01)):
+        expect(answer(alpha, share), math.ceil(math.log(1 / share) / alpha), f"For α = {alpha} and a share of {share}")

@@ -1,23 +1,28 @@
-"""Photographs by the thousand: the bundled set, any folder, and frames decoded once into memory (paper §3.1)."""
+"""Photographs by the thousand: the bundled set, and frames decoded once on all cores (paper §3.1)."""
 
 import csv
 import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch import distributed as dist
 from tqdm.auto import tqdm
 
 from colorlib.bins import UVHistogram
-from colorlib.color import chroma_of
+from colorlib.color import RGB_TO_YUV
 from colorlib.errors import ColorlibError
-from colorlib.photos import find_photos, fit_frame, read_photo
+from colorlib.photos import fit, read_photo
 
 NEAR_GRAY = 0.016  # mean length of the chrominance; below it a photo teaches nothing about colour
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -51,27 +56,59 @@ def bundled(split: str | None = None, kind: str | None = None) -> list[Photo]:
     return [p for p in photos if split in (None, p.split) and kind in (None, p.kind)]
 
 
-@dataclass
 class Frames:
     """Photos decoded into equal frames, the form that training reads.
 
-    ``rgb`` (N, S, S, 3) uint8 with each photo at the top left, ``sizes`` (N, 2) int64 with its height and width.
+    ``rgb`` (N, S, S, 3) uint8 with each photo at the top left, ``sizes`` (N, 2) int64 with its height and width. A part
+    of a large file is used without copying it by giving all the file's frames as ``rgb``, and in ``rows`` (N,) which of
+    them the photos are. Then `take` and `batches` read no more than they must.
+
+    >>> sizes, rows = torch.tensor([[8, 6], [4, 8]]), torch.tensor([1, 3])
+    >>> frames = Frames(torch.zeros(5, 8, 8, 3, dtype=torch.uint8), sizes, rows)
+    >>> len(frames), frames.rgb.shape, frames.mask().sum(dim=(1, 2)).tolist()
+    (2, torch.Size([2, 8, 8, 3]), [48, 32])
     """
 
-    rgb: Tensor
-    sizes: Tensor
+    def __init__(self, rgb: Tensor, sizes: Tensor, rows: Tensor | None = None):
+        self.sizes = sizes
+        self._pixels, self._rows = rgb, rows
 
     def __len__(self) -> int:
-        return len(self.rgb)
+        return len(self.sizes)
+
+    @property
+    def rgb(self) -> Tensor:
+        """All frames; where only some rows of a file are used, this reads them into memory."""
+        return self._pixels if self._rows is None else self._pixels.index_select(0, self._rows)
+
+    def take(self, index: Tensor | slice) -> "Frames":
+        """Some of the photos, by number."""
+        if self._rows is None:
+            return Frames(self._pixels[index], self.sizes[index])
+        return Frames(self._pixels.index_select(0, self._rows[index]), self.sizes[index])
+
+    def batches(self, size: int) -> Iterator["Frames"]:
+        """All photos in order, ``size`` at a time."""
+        for start in range(0, len(self), size):
+            yield self.take(slice(start, start + size))
 
     def mask(self) -> Tensor:
         """(N, S, S), true where the photos are."""
-        steps = torch.arange(self.rgb.shape[1], device=self.rgb.device)
+        steps = torch.arange(self._pixels.shape[1], device=self.sizes.device)
         height, width = self.sizes[:, :1, None], self.sizes[:, 1:, None]
         return (steps[None, :, None] < height) & (steps[None, None, :] < width)
 
     def to(self, device: str | torch.device) -> "Frames":
-        return Frames(self.rgb.to(device), self.sizes.to(device))
+        """The same photos in a device's memory; on the CPU, frames that lie in a file stay there."""
+        device = torch.device(device)
+        if device == self.sizes.device:
+            return self
+        if self._rows is None:
+            return Frames(self._pixels.to(device), self.sizes.to(device))
+        rgb = torch.empty(len(self), *self._pixels.shape[1:], dtype=torch.uint8, device=device)
+        for place, batch in zip(rgb.split(256), self.batches(256), strict=True):
+            place.copy_(batch.rgb)
+        return Frames(rgb, self.sizes.to(device))
 
 
 def load_frames(paths: Sequence[Path], size: int = 256, drop_gray: bool = False) -> tuple[Frames, dict[Path, str]]:
@@ -82,40 +119,90 @@ def load_frames(paths: Sequence[Path], size: int = 256, drop_gray: bool = False)
     Raises:
         ColorlibError: if no photo at all could be used.
     """
-    frames, sizes, left_out = [], [], {}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = pool.map(_decode, paths, [size] * len(paths), chunksize=16)
-        for path, (frame, height_width, problem) in tqdm(zip(paths, jobs), total=len(paths), desc="decoding photos"):
-            if problem or (drop_gray and is_near_gray(frame[: height_width[0], : height_width[1]])):
-                left_out[path] = problem or "nearly gray"
-            else:
-                frames.append(frame)
-                sizes.append(height_width)
-    if not frames:
-        raise ColorlibError(f"none of the {len(paths)} photos could be used; the first: {next(iter(left_out.values()), '')}")
-    return Frames(torch.from_numpy(np.stack(frames)), torch.tensor(sizes)), left_out
+
+    def decode(path: Path) -> np.ndarray | str:
+        photo = decode_photo(path, size)
+        return "nearly gray" if drop_gray and not isinstance(photo, str) and is_near_gray(photo) else photo
+
+    rgb = np.zeros((len(paths), size, size, 3), np.uint8)
+    sizes: list[tuple[int, int]] = []
+    left_out: dict[Path, str] = {}
+    photos = tqdm(in_parallel(decode, paths), total=len(paths), desc="decoding photos", unit="photo")
+    for path, photo in zip(paths, photos, strict=True):
+        if isinstance(photo, str):
+            left_out[path] = photo
+        else:
+            height, width = photo.shape[:2]
+            rgb[len(sizes), :height, :width] = photo
+            sizes.append((height, width))
+    if not sizes:
+        reason = next(iter(left_out.values()), "there are none")
+        raise ColorlibError(f"none of the {len(paths)} photos could be used; the first: {reason}")
+    return Frames(torch.from_numpy(rgb[: len(sizes)]), torch.tensor(sizes)), left_out
+
+
+def decode_photo(path: Path, size: int) -> np.ndarray | str:
+    """A photo as uint8 RGB of at most ``size`` pixels a side, shrunk by Lanczos' filter; or why it cannot be read."""
+    try:
+        return fit(read_photo(path), size)
+    except ColorlibError as error:
+        return str(error)
+    except Exception as error:  # a damaged file can make a decoder stumble in any way; the other photos go on
+        return f"{path} is damaged and cannot be read: {error!r}"
+
+
+def in_parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """The results of a function on every item, in order, computed by as many threads as there are cores.
+
+    Threads suffice, because Pillow and NumPy let go of Python's lock while they decode and shrink; they start at
+    once and need no copies. Under torchrun the processes of a machine share its cores.
+    """
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    pool = ThreadPoolExecutor(workers or max(1, cores))
+    try:
+        yield from pool.map(function, items)
+    finally:  # reached on Ctrl-C too: what has not begun is dropped
+        pool.shutdown(cancel_futures=True)
 
 
 def is_near_gray(rgb: np.ndarray) -> bool:
-    """Whether a uint8 photo (H, W, 3) has hardly any colour: its mean chrominance is shorter than 0.016."""
-    chroma = chroma_of(torch.from_numpy(rgb.astype(np.float32) / 255).movedim(-1, 0))
-    return float(chroma.norm(dim=0).mean()) < NEAR_GRAY
+    """Whether a uint8 photo (H, W, 3) has hardly any colour: its mean chrominance is shorter than 0.016.
+
+    >>> is_near_gray(np.full((4, 4, 3), 128, np.uint8)), is_near_gray(np.full((4, 4, 3), (200, 30, 30), np.uint8))
+    (True, False)
+    """
+    return mean_chroma(rgb) < NEAR_GRAY
+
+
+def mean_chroma(rgb: np.ndarray) -> float:
+    """The mean of √(U² + V²) over the pixels of a uint8 photo (H, W, 3): 0 for gray, at most 0.66."""
+    red, green, blue = (rgb[..., channel].astype(np.float32) / 255 for channel in range(3))
+    u, v = (a * red + b * green + c * blue for a, b, c in RGB_TO_YUV[1:].tolist())
+    return float(np.sqrt(u * u + v * v).mean())
 
 
 def count_chroma(frames: Frames) -> UVHistogram:
-    """The histogram of all chrominances in the frames, padding left out."""
+    """The histogram of all chrominances in the frames, padding left out.
+
+    When several processes have joined under torchrun, each counts its share of the frames and all get the sum: the
+    same numbers, to the last pixel, as one process alone. Then every process must call this.
+    """
+    rank, ranks = process_number()
     histogram = UVHistogram()
-    for rgb, mask in zip(frames.rgb.split(64), frames.mask().split(64)):
-        histogram.add(chroma_of(rgb.movedim(-1, 1).float() / 255), mask)
+    for start in range(64 * rank, len(frames), 64 * ranks):
+        batch = frames.take(slice(start, start + 64))
+        histogram.add_rgb(batch.rgb, batch.mask())
+    if ranks > 1:
+        counts = histogram.counts.to("cuda" if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(counts)
+        histogram.counts = counts.cpu()
     return histogram
 
 
-def _decode(path: Path, size: int) -> tuple[np.ndarray, tuple[int, int], str]:
-    try:
-        frame, mask = fit_frame(read_photo(path), size)
-        return frame, (int(mask.any(1).sum()), int(mask.any(0).sum())), ""
-    except ColorlibError as error:
-        return np.zeros((0, 0, 3), np.uint8), (0, 0), str(error)
-
-
-__all__ = ["Frames", "Photo", "bundled", "count_chroma", "data_folder", "find_photos", "is_near_gray", "load_frames"]
+def process_number() -> tuple[int, int]:
+    """This process's number and how many have joined under torchrun; (0, 1) for one alone."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1

@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
+from colorlib.clips import encode_clip
 from colorlib.color import chroma_of, join
 from colorlib.errors import ColorlibError
 
@@ -83,7 +84,7 @@ def show(
         name: names the file and the entry in the manifest, such as "fig01a_color_map".
         alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
-        photographs: write a JPEG (quality 90), much smaller for photographs, instead of a PNG.
+        photographs: write a JPEG (quality 90), right for photographs, instead of a PNG, right for plots.
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
     Raises:
@@ -109,16 +110,28 @@ def figures_folder() -> Path:
 
 
 def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:
-    """A picture as PNG or JPEG bytes; the same picture always gives the same bytes."""
+    """A picture as PNG or JPEG bytes; the same picture always gives the same bytes.
+
+    A Figure as PNG keeps its 256 most frequent colours: all areas stay exact, and the file is a third as large.
+    """
     if isinstance(picture, Figure):
         canvas = FigureCanvasAgg(picture)
         canvas.draw()
-        picture = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        image = _few_colors(image) if format == "png" else image
+    else:
+        image = (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).convert("RGB")
     data = io.BytesIO()
     options: dict[str, Any] = {"quality": 90, "subsampling": 0} if format == "jpeg" else {}
-    image.convert("RGB").save(data, format, optimize=True, **options)
+    image.save(data, format, optimize=True, **options)
     return data.getvalue()
+
+
+def _few_colors(image: Image.Image) -> Image.Image:
+    frequent = sorted(image.getcolors(image.width * image.height), reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for _, color in frequent for channel in color])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def image_tag(data: bytes, alt: str, width: int | None = None) -> str:
@@ -145,7 +158,7 @@ def _write(file: str, data: bytes) -> None:
 def _record(name: str, entry: dict[str, Any]) -> None:
     """Put an entry into manifest.json; the lock is for notebooks that run at the same time."""
     path = figures_folder() / "manifest.json"
-    with FileLock(path.with_name(".manifest.lock")):
+    with FileLock(path.with_name(".manifest.partial.lock")):
         manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         manifest[name] = _plain(entry)
         text = json.dumps(dict(sorted(manifest.items())), indent=1, ensure_ascii=False)
@@ -185,7 +198,7 @@ def wall(
     heights = [size * max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows]
     total_width = margin + columns * (size + gap) - gap
     total_height = title + sum(heights) + gap * (len(rows) - 1)
-    figure = Figure(figsize=(total_width, total_height))
+    figure = Figure(figsize=(total_width, total_height), dpi=130)
     figure.set_layout_engine("none")
     top = total_height - title
     for r, (row, height, row_title) in enumerate(zip(rows, heights, row_titles or [""] * len(rows), strict=True)):
@@ -249,10 +262,11 @@ def plot_uv_map(
     log: bool = False,
     label: str = "",
     limits: tuple[float, float] | None = None,
+    bar: bool = True,
 ) -> None:
     """Draw the bins as patches of the UV plane: in their own colours, or by ``values`` (n,) with a colour bar.
 
-    ``limits`` fixes the ends of the colour bar, so that two maps can be compared.
+    ``limits`` fixes the ends of the colour scale, so that two maps can be compared and share one ``bar``.
     """
     ax.fill(*gamut().T, facecolor="none", edgecolor="0.6", linewidth=0.8, linestyle=(0, (4, 3)))
     if values is None:
@@ -262,7 +276,8 @@ def plot_uv_map(
         norm = LogNorm(low, high) if log else Normalize(low, high)
         patches = PolyCollection(bin_patches(bins), cmap="viridis", norm=norm, edgecolors="white", linewidths=0.6)
         patches.set_array(np.asarray(values, float))
-        ax.figure.colorbar(patches, ax=ax, label=label, shrink=0.85)
+        if bar:
+            ax.figure.colorbar(patches, ax=ax, label=label, shrink=0.85)
     ax.add_collection(patches)
     ax.set(xlim=(-0.46, 0.46), ylim=(-0.66, 0.66), aspect="equal")
     ax.set(xlabel="U  (yellow – blue)", ylabel="V  (green – red)")
@@ -272,3 +287,74 @@ def bar_of_bins(ax: Axes, bins: ColorBins, values: "Sequence[float] | np.ndarray
     """One bar for each bin, in the bin's own colour; thin outlines keep pale ones visible."""
     ax.bar(np.arange(len(bins)), np.asarray(values, float), color=bin_colors(bins), edgecolor="0.35", linewidth=0.5)
     ax.set(xlabel="bin", xlim=(-0.7, len(bins) - 0.3))
+
+
+def plot_reliability(ax: Axes, table: "np.ndarray | torch.Tensor") -> None:
+    """A reliability diagram of a table (levels, 3) from `colorlib.confidence`: accuracy against confidence.
+
+    One dot per level of confidence, its area in proportion to the share of pixels; on the diagonal both agree.
+    """
+    share, confidence, right = np.asarray(table, float)[np.asarray(table)[:, 0] > 1e-4].T
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.plot(confidence / share, right / share, color=PALETTE[0], linewidth=1)
+    ax.scatter(
+        confidence / share, right / share, s=12 + 600 * share, color=PALETTE[0], alpha=0.6, linewidth=0, clip_on=False
+    )
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence")
+
+
+def order_by_hue(bins: ColorBins) -> np.ndarray:
+    """The order (n,) that sorts bins by colour: the most neutral one first, then around the colour circle from red."""
+    u, v = bins.colors.numpy().T
+    angle = np.arctan2(u, v) % (2 * np.pi)
+    angle[np.hypot(u, v).argmin()] = -1
+    return angle.argsort(kind="stable")
+
+
+def pair_of_bars(ax: Axes, bins: ColorBins, first: Sequence[float], second: Sequence[float]) -> None:
+    """Two bars for each bin, in the bin's own colour: the first filled, the second hatched."""
+    places, colors = np.arange(len(bins)), bin_colors(bins)
+    for shift, values, hatch in ((-0.21, first, ""), (0.21, second, "////")):
+        ax.bar(places + shift, values, width=0.42, color=colors, edgecolor="0.25", linewidth=0.5, hatch=hatch)
+    ax.set(xlabel="bin", xlim=(-0.7, len(bins) - 0.3))
+
+
+def show_clip(frames: np.ndarray, name: str, alt: str, rate: int = 12, numbers: Any = None) -> None:
+    """Display a short film, uint8 (t, H, W, 3), that plays where it stands; write and record it as `show` does.
+
+    It is H.264, which every browser plays; exports that drop films keep the alternative text.
+    """
+    if _lesson is None:
+        raise ColorlibError("call colorlib.figures.begin(notebook, …) before showing a clip")
+    if not alt.strip():
+        raise ColorlibError(f"the clip {name!r} needs an alternative text that says what it shows")
+    data = encode_clip(frames, rate)
+    _write(f"{name}.mp4", data)
+    entry = {"file": f"{name}.mp4", "alt": alt, "notebook": _lesson.notebook, "parameters": _lesson.parameters}
+    _record(name, {**entry, "numbers": numbers})
+    source = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
+    label = html.escape(alt)
+    look = 'controls loop muted playsinline style="max-width:100%;height:auto"'
+    display(HTML(f'<video {look} aria-label="{label}" src="{source}">{label}</video>'))
+
+
+def time_slice(film: np.ndarray, row: int, height: int = 4) -> np.ndarray:
+    """One row of a film, uint8 (t, H, W, 3), through time: uint8 (t * height, W, 3), the first frame on top.
+
+    What stands still becomes vertical lines; flicker becomes horizontal ones.
+
+    >>> time_slice(np.zeros((5, 9, 7, 3), np.uint8), row=3).shape
+    (20, 7, 3)
+    """
+    return film[:, row].repeat(height, axis=0)
+
+
+def plot_intervals(ax: Axes, summaries: dict[str, dict[str, float]], label: str = "") -> None:
+    """A dot with its 95 % interval for each name, top to bottom, from summaries with mean, low and high."""
+    for place, summary in enumerate(summaries.values()):
+        ax.plot([summary["low"], summary["high"]], [place, place], color=PALETTE[0], linewidth=1.5)
+        ax.plot(summary["mean"], place, "o", color=PALETTE[0], markersize=5)
+    ax.set_yticks(range(len(summaries)), list(summaries))
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_xlabel(label)

@@ -4,6 +4,7 @@
 EXIF. `fit` shrinks a photo with Lanczos' filter into the frame that the network sees.
 """
 
+import uuid
 import warnings
 from pathlib import Path
 
@@ -24,9 +25,9 @@ def read_photo(path: str | Path) -> np.ndarray:
         ColorlibError: naming the file, if it is missing, not a photo, truncated or absurdly large.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ColorlibError(f"{path} is a folder, not a photo")
     try:
+        if path.is_dir():
+            raise ColorlibError(f"{path} is a folder, not a photo")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
@@ -39,7 +40,9 @@ def read_photo(path: str | Path) -> np.ndarray:
         raise ColorlibError(f"{path} is not a photo that can be read (its content is no known image format)") from error
     except Image.DecompressionBombError as error:
         raise ColorlibError(f"{path} has more pixels than colorlib reads") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except ColorlibError:
+        raise
+    except Exception as error:  # broken bytes make Pillow raise anything: struct.error, TypeError, SyntaxError, …
         raise ColorlibError(f"{path} is damaged or truncated and cannot be read: {error}") from error
 
 
@@ -105,7 +108,7 @@ def fit_frame(rgb: np.ndarray, size: int = 256) -> tuple[np.ndarray, np.ndarray]
 
 def to_tensor(rgb: np.ndarray) -> torch.Tensor:
     """uint8 RGB (..., H, W, 3) as float32 (..., 3, H, W) in [0, 1], the form that `colorlib.color` works on."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).movedim(-1, -3).float() / 255
+    return torch.from_numpy(np.array(rgb)).movedim(-1, -3).float() / 255  # a copy: Pillow's arrays are read-only
 
 
 def to_uint8(rgb: torch.Tensor) -> np.ndarray:
@@ -116,21 +119,24 @@ def to_uint8(rgb: torch.Tensor) -> np.ndarray:
 def write_photo(path: str | Path, rgb: np.ndarray) -> None:
     """Write uint8 RGB; the suffix chooses the format. The file appears whole or not at all."""
     path = Path(path)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    # A short name of its own: two writers never meet, and the photo's name may be as long as the disc allows.
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
         Image.fromarray(rgb).save(partial, quality=95, subsampling=0)
         partial.replace(path)
     except (OSError, ValueError, KeyError) as error:
-        partial.unlink(missing_ok=True)
         raise ColorlibError(f"cannot write {path}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)  # also after Ctrl-C
 
 
 def find_photos(folder: str | Path) -> list[Path]:
-    """All photo files below a folder, by suffix, in sorted order."""
+    """All photo files below a folder, by suffix, in sorted order; hidden files are no photos (macOS leaves many)."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ColorlibError(f"{folder} is not a folder")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _pil_to_rgb(image: Image.Image) -> np.ndarray:

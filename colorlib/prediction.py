@@ -12,6 +12,7 @@ from colorlib.bins import ColorBins
 from colorlib.checkpoints import find_checkpoint, load_checkpoint
 from colorlib.color import join, luma_of
 from colorlib.errors import ColorlibError
+from colorlib.models import find_device
 from colorlib.photos import as_rgb, fit, to_tensor, to_uint8
 
 DEFAULT_MODEL = "colorunet"
@@ -72,7 +73,7 @@ class Colorizer:
         device: str = "cpu",
         record: dict[str, Any] | None = None,
     ):
-        self.device = torch.device(device)
+        self.device = find_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins
         self.temperature = temperature
@@ -95,7 +96,7 @@ class Colorizer:
         if luma.ndim != 2 or luma.numel() == 0:
             raise ColorlibError(f"a luma must have shape (H, W), got {tuple(luma.shape)}")
         height, width = luma.shape
-        stride = int(self.model.stride)  # type: ignore[arg-type]
+        stride = int(self.model.stride)
         padding = (0, -width % stride, 0, -height % stride)
         padded = F.pad(luma[None, None], padding, mode="replicate")
         return self.model(padded.contiguous(memory_format=torch.channels_last))[0, :, :height, :width]

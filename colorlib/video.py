@@ -1,0 +1,255 @@
+"""Stable colour over time (paper §4.3): smoothing the predictions of successive frames, one frame at a time.
+
+A network that looks at each frame alone changes its mind from frame to frame, and colours flicker. The paper averages
+the probabilities of past frames with a decaying weight before they become a colour: `TemporalKernel`. The other
+smoothers are variants to compare it with. All are called alike, ``smoother(probabilities, luma)``: see `SMOOTHERS`.
+"""
+
+from collections.abc import Callable
+from math import exp, inf, isfinite, log, log1p
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorlib.errors import ColorlibError
+from colorlib.motion import MotionKernel, SeedKernel
+from colorlib.photos import as_rgb
+from colorlib.prediction import Colorizer, annealed_mean, paint
+
+SINGLE_PRECISION = 2.0**-24  # the relative size of what float32 rounds away
+
+
+class Smoother(Protocol):
+    """What all smoothers have in common; a new scene calls `reset`."""
+
+    def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
+        """The probabilities (n, h, w) of the next frame and its luma (h, w) -> smoothed probabilities (n, h, w)."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+
+class TemporalKernel:
+    """The paper's kernel: p̂_t = Σ_{i=0..T} e^(-αi) p_{t-i}, divided by the sum of its weights to be a probability.
+
+    ``alpha`` is α, ``window`` is T in frames: 0 is frame by frame, `math.inf` never cuts the tail off. While there
+    are fewer frames than that, only the weights of those there are count.
+
+    **Cost.** With b = e^(-α), the sum S_t follows from the one before by adding a frame and taking one away:
+    S_t = b S_{t-1} + p_t - b^(T+1) p_{t-T-1}: the same work for every T. What leaves must be remembered, so
+    memory is T+1 maps, whatever the length of the film. No exact method needs fewer: every one of those
+    frames still changes some future sum. Only where b^(T+1) vanishes beside 1 in single precision
+    (T > 16.6/α: 83 frames for α = 0.2) is nothing left to take away, and one map is enough.
+
+    **Exactness.** Adding and taking away round differently, and for α = 0 those errors would pile up for ever. So a
+    second sum starts from nothing every T+1 frames; when it is T+1 frames old it is S_t by additions alone, and
+    replaces it: no error outlives 2T+1 frames.
+
+    >>> kernel = TemporalKernel(alpha=0.5, window=1)
+    >>> first, second = kernel(torch.ones(1, 1, 1)).item(), kernel(torch.zeros(1, 1, 1)).item()
+    >>> first, round(second, 4)  # 1, then e^-0.5 / (1 + e^-0.5)
+    (1.0, 0.3775)
+    """
+
+    def __init__(self, alpha: float = 0.2, window: float = 20):
+        if not (isfinite(alpha) and alpha >= 0):
+            raise ColorlibError(f"alpha, the decay per frame, must be a number of 0 or more, got {alpha}")
+        if not (window == inf or (window >= 0 and window == int(window))):
+            raise ColorlibError(f"the window must be a whole number of past frames, 0 or more, got {window}")
+        if alpha == 0 and window == inf:
+            raise ColorlibError("without decay (alpha 0) the window must be finite: all frames would weigh the same")
+        self.alpha = alpha
+        self.window = window
+        self.decay = exp(-alpha)
+        self.leaving_weight = exp(-alpha * (window + 1)) if alpha else 1.0
+        self.keeps_frames = self.leaving_weight > SINGLE_PRECISION
+        self.reset()
+
+    def reset(self) -> None:
+        self._count = 0
+        self._state: tuple[Tensor, Tensor] | None = None
+        self._past = torch.empty(0)
+
+    def weights(self) -> Tensor:
+        """The normalised weights (T+1,) of this frame and those before it; an infinite window is cut at 1e-7."""
+        length = self.window + 1 if self.window < inf else 1 + log(1e7) / self.alpha
+        weights = torch.exp(-self.alpha * torch.arange(int(length), dtype=torch.float64))
+        return weights / weights.sum()
+
+    def __call__(self, probabilities: Tensor, luma: Tensor | None = None) -> Tensor:
+        """The next frame's probabilities (n, h, w) -> the smoothed ones, a new tensor. The luma is not needed."""
+        if self.window == 0:
+            return probabilities
+        return self.weighted_sum(probabilities) / self.total_weight()
+
+    def weighted_sum(self, frame: Tensor) -> Tensor:
+        """Take in the next frame, numbers of 0 or more in any shape that stays, and return S_t until the next call."""
+        if self._state is None:
+            self._start(frame)
+        assert self._state is not None
+        if frame.shape != self._state[0].shape:
+            shapes = f"{tuple(frame.shape)} after one of {tuple(self._state[0].shape)}"
+            raise ColorlibError(f"a kernel got a frame of shape {shapes}: call reset() where the size changes")
+        total, fresh = self._state
+        total.mul_(self.decay).add_(frame)
+        if self.keeps_frames:
+            fresh.mul_(self.decay).add_(frame)
+            oldest = self._past[self._count % len(self._past)]
+            total.sub_(oldest, alpha=self.leaving_weight).clamp_(min=0)
+            oldest.copy_(frame)
+        self._count += 1
+        if self.keeps_frames and self._count % len(self._past) == 0:
+            self._state = fresh, total.zero_()
+        return self._state[0]
+
+    def total_weight(self) -> float:
+        """The sum of the weights of the frames seen so far, at most T+1 of them."""
+        frames = min(self._count, self.window + 1)
+        return (1 - exp(-self.alpha * frames)) / (1 - self.decay) if self.alpha else frames
+
+    def _start(self, frame: Tensor) -> None:
+        self._state = torch.zeros_like(frame), torch.zeros_like(frame)
+        if self.keeps_frames:
+            self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
+
+
+def published_alpha(alpha: float) -> float:
+    """The α that the authors' published code has in effect when it is given ``alpha``.
+
+    It computes s_t = (e^(-α) s_{t-1} + p_t) / (1 + e^(-α)): an endless exponential average, but of the decay
+    e^(-α) / (1 + e^(-α)) per frame instead of e^(-α).
+
+    >>> round(published_alpha(0.2), 2)
+    0.8
+    """
+    return alpha + log1p(exp(-alpha))
+
+
+class ConfidenceKernel:
+    """The paper's kernel with each pixel of each frame weighted by its confidence, the probability of its top bin.
+
+    An unsure frame then has little say in the average. Probabilities sum to 1, so the sum of weighted ones over the
+    bins is the sum of the weights.
+    """
+
+    def __init__(self, alpha: float = 0.2, window: float = 20):
+        self.kernel = TemporalKernel(alpha, window)
+
+    def reset(self) -> None:
+        self.kernel.reset()
+
+    def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
+        confidence = probabilities.amax(0, keepdim=True)
+        weighted = self.kernel.weighted_sum(probabilities * confidence)
+        return weighted / weighted.sum(0, keepdim=True)
+
+
+SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
+    "kernel": TemporalKernel,
+    "exponential": lambda alpha, window: TemporalKernel(alpha, inf),
+    "published": lambda alpha, window: TemporalKernel(published_alpha(alpha), inf),
+    "confidence": ConfidenceKernel,
+    "motion": MotionKernel,
+    "seeds": SeedKernel,
+}
+
+
+class SceneCuts:
+    """Notices that a new scene begins: a frame that suddenly does not look like the last one.
+
+    The change is 1 minus the correlation of the two lumas, made small: brightness and contrast do not matter (a flash
+    is no cut), and at 32 pixels a moving camera changes little. A cut is a change above ``threshold`` and ``surprise``
+    times larger than the changes just before it: what moves fast changes much, but not suddenly.
+    """
+
+    def __init__(self, threshold: float = 0.3, surprise: float = 3.0):
+        self.threshold = threshold
+        self.surprise = surprise
+        self.previous: Tensor | None = None
+        self.usual = 0.0
+
+    def __call__(self, luma: Tensor) -> bool:
+        """The next luma (h, w) -> whether it begins a new scene; the first frame does not."""
+        previous, self.previous = self.previous, thumbnail(luma)
+        if previous is None:
+            return False
+        change = 1 - likeness(previous, self.previous)
+        cut = change > max(self.threshold, self.surprise * self.usual)
+        self.usual = 0.0 if cut else 0.7 * self.usual + 0.3 * change
+        return cut
+
+
+def thumbnail(luma: Tensor, size: int = 32) -> Tensor:
+    """A luma (h, w) averaged down to at most ``size`` pixels a side."""
+    scale = min(1.0, size / max(luma.shape))
+    height, width = (max(1, round(side * scale)) for side in luma.shape)
+    return F.adaptive_avg_pool2d(luma[None], (height, width))[0]
+
+
+def likeness(a: Tensor, b: Tensor) -> float:
+    """The correlation of two lumas of one shape, -1 to 1; two plain pictures (a fade to black) count as alike.
+
+    >>> ramp = torch.linspace(0, 1, 9).reshape(3, 3)
+    >>> round(likeness(ramp, 0.5 * ramp + 0.2), 4), round(likeness(ramp, 1 - ramp), 4)
+    (1.0, -1.0)
+    """
+    if a.shape != b.shape:
+        return -1.0
+    a, b = a - a.mean(), b - b.mean()
+    noise = 1e-4 * a.numel()  # a spread of 0.01 in luma is grain, not content
+    return float(((a * b).sum() + noise) / ((a.square().sum() + noise) * (b.square().sum() + noise)).sqrt())
+
+
+class VideoColorizer:
+    """Colours a film frame by frame, remembering what a smoother needs of the past.
+
+    ``method`` names one of `SMOOTHERS`; ``window=0`` colours each frame by itself, whatever the method. With ``cuts``
+    a new scene starts afresh.
+
+    >>> import colorlib
+    >>> video = VideoColorizer(colorlib.load())
+    >>> [video.colorize(np.full((40, 60), gray, np.uint8)).shape for gray in (100, 101)]
+    [(40, 60, 3), (40, 60, 3)]
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        alpha: float = 0.2,
+        window: float = 20,
+        method: str = "kernel",
+        temperature: float | None = None,
+        cuts: bool = True,
+    ):
+        if method not in SMOOTHERS:
+            raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(SMOOTHERS)}")
+        self.colorizer = colorizer
+        self.temperature = colorizer.temperature if temperature is None else temperature
+        if not 0 <= self.temperature < inf:
+            raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
+        paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
+        self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
+        self.cut_detector = SceneCuts() if cuts else None
+        self.cuts_found = 0
+        self._shape: torch.Size | None = None
+
+    @torch.inference_mode()
+    def chroma(self, luma: Tensor) -> Tensor:
+        """The next frame's luma (h, w) in [0, 1] -> its smoothed chrominance (2, h, w) on the CPU."""
+        cut = self.cut_detector is not None and self.cut_detector(luma)
+        self.cuts_found += cut
+        if cut or luma.shape != self._shape:
+            self.smoother.reset()
+            self._shape = luma.shape
+        luma = luma.to(self.colorizer.device)
+        smoothed = self.smoother(self.colorizer.probabilities(luma), luma)
+        return annealed_mean(smoothed.log(), self.colorizer.bins.colors, self.temperature).cpu()
+
+    def colorize(self, image: Any) -> np.ndarray:
+        """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""
+        rgb = as_rgb(image)
+        luma = self.colorizer.frame_of(rgb)
+        return paint(rgb, luma, self.chroma(luma))

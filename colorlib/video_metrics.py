@@ -1,0 +1,143 @@
+"""How steady, how late and how colourful coloured film is: the numbers the paper's §4.3 lacks.
+
+Films here are tensors with time first: RGB (t, 3, h, w) in [0, 1], chrominance (t, 2, h, w), luma (t, h, w).
+"""
+
+from collections.abc import Sequence
+from math import exp, log
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorlib.color import chroma_of, join
+from colorlib.metrics import bootstrap, colourfulness
+from colorlib.motion import warp
+from colorlib.prediction import Colorizer, annealed_mean
+from colorlib.shots import Shot
+from colorlib.video import SMOOTHERS, Smoother
+
+
+def color_distribution_consistency(rgb: Tensor) -> float:
+    """CDC (Zhang et al. 2021): how much the colour histograms change over 1, 2 and 4 frames; lower is steadier.
+
+    The Jensen–Shannon divergence (nats) of the 256-level histograms of each channel, averaged over channels, frames and
+    the three distances. Gray or frozen film scores well, so it is always shown beside the truth's own.
+
+    >>> color_distribution_consistency(torch.rand(1, 3, 8, 8).expand(6, 3, 8, 8))
+    0.0
+    """
+    if len(rgb) < 5:
+        raise ValueError(f"frames 4 apart are compared: 5 or more are needed, got {len(rgb)}")
+    levels = (rgb * 255).round().long().flatten(2)  # (t, 3, pixels)
+    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.float64)
+    histogram = counts.scatter_add_(2, levels, torch.ones_like(levels, dtype=torch.float64)) / levels.shape[2]
+    distances = [_jensen_shannon(histogram[d:], histogram[:-d]).mean() for d in (1, 2, 4)]
+    return float(sum(distances) / 3)
+
+
+def _jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
+    middle = (p + q) / 2
+    return (torch.xlogy(p, p / middle).nan_to_num() + torch.xlogy(q, q / middle).nan_to_num()).sum(-1) / 2
+
+
+def warp_error(film: Tensor, flow: Tensor, seen: Tensor) -> float:
+    """Lai et al.'s (2018) warp error: the mean squared change of a film (t, c, h, w) along its motion.
+
+    ``flow`` (t-1, 2, h, w) points back in time, ``seen`` (t-1, h, w) weighs pixels; both come from the gray film, never
+    from its colours. On chrominance, because the luma is the same whatever the colouring.
+    """
+    errors = [
+        float((seen_here * (now - warp(before, f)).square().sum(0)).sum() / seen_here.sum().clamp(min=1))
+        for before, now, f, seen_here in zip(film, film[1:], flow, seen)
+    ]
+    return sum(errors) / len(errors)
+
+
+def flicker(chroma: Tensor, still: Tensor) -> float:
+    """How far the chrominance (t, 2, h, w) of still pixels jumps from one frame to the next, on average.
+
+    ``still`` (t-1, h, w) is true where nothing moved, as `still_pixels` finds it. NaN where no pixel ever stood still.
+    """
+    jumps = (chroma[1:] - chroma[:-1]).norm(dim=1)
+    return float(jumps[still].mean())
+
+
+def still_pixels(shot: Shot) -> Tensor:
+    """Where nothing moves in a shot, (t-1, h, w): the motion is under a tenth of a pixel and the luma stays."""
+    blurred = F.avg_pool2d(shot.truth.mean(1), 3, stride=1, padding=1, count_include_pad=False)
+    unchanged = (blurred[1:] - blurred[:-1]).abs() < 0.01
+    return (shot.flow.norm(dim=1) < 0.1) & unchanged
+
+
+def lag(smoothed: Tensor, alone: Tensor, change: int) -> int:
+    """How many frames a wrong colour lives after a change: until nine tenths of the jump are done.
+
+    ``smoothed`` and ``alone`` (t, 2, h, w) are the chrominance with smoothing and frame by frame; ``change`` is the
+    first frame of the new scene. 0 is none; if it never arrives, the number of frames there are.
+    """
+    jump = (alone[change] - alone[change - 1]).norm(dim=0).mean()
+    wrong = (smoothed[change:] - alone[change:]).norm(dim=1).mean((1, 2))
+    arrived = (wrong <= 0.1 * jump).nonzero()
+    return int(arrived[0]) if len(arrived) else len(wrong)
+
+
+def predictions(colorizer: Colorizer, luma: Tensor) -> Tensor:
+    """The probabilities (t, n, h, w) of each frame of a film's luma (t, h, w) by itself."""
+    return torch.stack([colorizer.probabilities(frame).cpu() for frame in luma])
+
+
+def smoothed_chroma(
+    probabilities: Tensor, luma: Tensor, smoother: Smoother | None, colors: Tensor, temperature: float
+) -> Tensor:
+    """The chrominance (t, 2, h, w) of a film after smoothing (None: frame by frame) and the annealed mean."""
+    steady = [p if smoother is None else smoother(p, y) for p, y in zip(probabilities, luma)]
+    return torch.stack([annealed_mean(p.log(), colors, temperature) for p in steady])
+
+
+def score_shot(
+    shot: Shot,
+    colorizer: Colorizer,
+    methods: Sequence[str] = tuple(SMOOTHERS),
+    alpha: float = 0.2,
+    window: float = 20,
+    temperature: float | None = None,
+) -> dict[str, dict[str, float]]:
+    """All metrics of one shot, by method, with ``"truth"`` and ``"frame by frame"`` beside them."""
+    temperature = colorizer.temperature if temperature is None else temperature
+    probabilities = predictions(colorizer, shot.luma)
+    films = {"truth": chroma_of(shot.truth)}
+    for name in ("frame by frame", *methods):
+        smoother = SMOOTHERS[name](alpha, window) if name in SMOOTHERS else None
+        films[name] = smoothed_chroma(probabilities, shot.luma, smoother, colorizer.bins.colors, temperature)
+    return {name: score(shot, chroma) for name, chroma in films.items()}
+
+
+def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
+    """The metrics of one coloured film (t, 2, h, w); grain is left out of the luma, so that only colours are judged."""
+    rgb = torch.stack([join(y, uv) for y, uv in zip(shot.luma, chroma)])
+    return {
+        "flicker": flicker(chroma, still_pixels(shot)),
+        "warp_error": warp_error(chroma, shot.flow, shot.seen),
+        "cdc": color_distribution_consistency(rgb),
+        "colourfulness": sum(colourfulness(frame) for frame in rgb) / len(rgb),
+        "error": float((chroma - chroma_of(shot.truth)).norm(dim=1).mean()),
+    }
+
+
+def summarize_shots(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """The scores of several shots, by method and metric: mean and 95 % interval over the shots that have the metric."""
+    table: dict[str, dict[str, dict[str, float]]] = {}
+    for method in rows[0]:
+        values = {metric: [row[method][metric] for row in rows] for metric in rows[0][method]}
+        table[method] = {metric: bootstrap([v for v in column if v == v]) for metric, column in values.items()}
+    return table
+
+
+def times_steadier(rows: Sequence[dict[str, dict[str, float]]], method: str, metric: str) -> dict[str, float]:
+    """How many times smaller a metric is with a method than frame by frame.
+
+    The geometric mean over the shots that have the metric, and its 95 % interval.
+    """
+    ratios = [log(row["frame by frame"][metric] / row[method][metric]) for row in rows if row[method][metric] > 0]
+    return {end: exp(value) for end, value in bootstrap(ratios).items()}

