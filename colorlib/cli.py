@@ -390,12 +390,14 @@ def bins(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Run the training that a configuration file describes."""
+    from colorlib.metrics import certify
     from colorlib.training import TrainingConfig
     from colorlib.training import train as run_training
 
     config = TrainingConfig.from_yaml(args.config, **parse_settings(args.set))
     try:
         checkpoint = run_training(config, args.resume)
+        certify(checkpoint, config)
     except KeyboardInterrupt:
         print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
         return INTERRUPTED

@@ -204,7 +204,7 @@ def encode_clip(frames: np.ndarray, rate: int = 12) -> bytes:
     av = pyav()
     height, width = (side - side % 2 for side in frames.shape[1:3])
     data = io.BytesIO()
-    with av.open(data, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    with av.open(data, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "slow", "threads": "1"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         for frame in frames:

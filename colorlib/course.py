@@ -233,7 +233,9 @@ def _loss_gradient(loss_gradient: Callable[[Tensor, int, Tensor], Tensor]) -> No
 @exercise("uniform_loss")
 def _uniform_loss(uniform_loss: float) -> None:
     """uniform_loss: the mean loss of a network that gives all of the 32 bins the same probability."""
-    expect(uniform_loss, math.log(32), "For 32 equally probable bins, and weights whose expected value is 1,", 0.01)
+    got = uniform_loss.item() if isinstance(uniform_loss, Tensor) else uniform_loss
+    if not isinstance(got, (int, float)) or not abs(got - math.log(32)) <= 0.01:  # without giving the number away
+        raise WrongAnswerError(f"I got {_short(got)}. How surprising, in nats, is a bin of probability 1/32?")
 
 
 @exercise("best_step")

@@ -6,7 +6,7 @@ smoothers are variants to compare it with. All are called alike, ``smoother(prob
 """
 
 from collections.abc import Callable
-from math import exp, inf, isfinite, log, log1p
+from math import exp, expm1, inf, isfinite, log, log1p
 from typing import Any, Protocol
 
 import numpy as np
@@ -108,7 +108,7 @@ class TemporalKernel:
     def total_weight(self) -> float:
         """The sum of the weights of the frames seen so far, at most T+1 of them."""
         frames = min(self._count, self.window + 1)
-        return (1 - exp(-self.alpha * frames)) / (1 - self.decay) if self.alpha else frames
+        return expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames
 
     def _start(self, frame: Tensor) -> None:
         self._state = torch.zeros_like(frame), torch.zeros_like(frame)

@@ -5,8 +5,10 @@
 """
 
 import html
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from math import log10
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -14,7 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from colorlib.errors import ColorlibError
 from colorlib.figures import encode_image, image_tag
+from colorlib.photos import read_photo
 
 Picture = Figure | Image.Image | np.ndarray
 LOOK = {"style": {"description_width": "12em"}, "layout": {"width": "34em", "max_width": "98%"}}
@@ -47,7 +51,8 @@ def panel(
         try:
             picture.value = _tag(render(**values), alt if isinstance(alt, str) else alt(**values))
         except Exception as error:
-            picture.value = f"<pre>{html.escape(f'{type(error).__name__}: {error}')}</pre>"
+            message = str(error) if isinstance(error, ColorlibError) else f"{type(error).__name__}: {error}"
+            picture.value = f'<p role="alert">{html.escape(message)}</p>'
             raise
 
     for control in controls.values():
@@ -77,6 +82,28 @@ def choice(label: str, options: Sequence[Any] | Mapping[str, Any]) -> ipywidgets
     """A drop-down list of values, or of names for values; the first is chosen."""
     items = options if isinstance(options, Mapping) else list(options)
     return ipywidgets.Dropdown(options=items, description=label, **LOOK)
+
+
+def upload(label: str) -> ipywidgets.FileUpload:
+    """A button that takes one photo from the reader's own disk; `uploaded_photo` reads its value."""
+    return ipywidgets.FileUpload(accept="image/*", multiple=False, description=label, layout={"width": "16em"})
+
+
+def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    """The photo in an `upload` button's value as uint8 RGB (H, W, 3), or None before one was chosen.
+
+    Raises:
+        ColorlibError: naming the file, if it is not a photo or is damaged.
+    """
+    if not value:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(value[0]["name"]).name
+        path.write_bytes(bytes(value[0]["content"]))
+        try:
+            return read_photo(path)
+        except ColorlibError as error:
+            raise ColorlibError(str(error).replace(str(path), path.name)) from error
 
 
 def _tag(picture: Picture, alt: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,14 +11,17 @@ from scipy import stats
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
+from colorlib import metrics
 from colorlib.checkpoints import load_checkpoint, save_checkpoint
 from colorlib.color import chroma_of, join, luma_of
-from colorlib.datasets import Frames, load_frames
+from colorlib.datasets import load_frames
 from colorlib.errors import ColorlibError
 from colorlib.metrics import (
     BASELINES,
+    FRAMES,
     Baselines,
     area_under_accuracy,
+    best_frame,
     best_temperature,
     bin_accuracy,
     bootstrap,
@@ -28,7 +32,8 @@ from colorlib.metrics import (
     psnr,
 )
 from colorlib.photos import fit, read_photo, to_tensor
-from colorlib.prediction import Colorizer, annealed_mean
+from colorlib.prediction import Colorizer
+from colorlib.training import TrainingConfig
 
 
 def image(seed: int = 0, height: int = 30, width: int = 40) -> torch.Tensor:
@@ -223,9 +228,9 @@ def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
     scores = evaluate(colorizer, paths, baselines, temperature=0.7, size=64)
     json.dumps(scores)
     assert {"truth", "model", *BASELINES} <= scores.keys()
-    for name, metrics in scores.items():
+    for name, row in scores.items():
         for metric in ("psnr", "auc", "auc_rebalanced", "colourfulness", "colourfulness_absolute"):
-            summary = metrics[metric]
+            summary = row[metric]
             assert summary["low"] <= summary["mean"] <= summary["high"], (name, metric)
     assert scores["truth"]["psnr"]["mean"] == 100 and scores["truth"]["auc"]["mean"] == 100
     assert scores["gray"]["colourfulness"]["mean"] < 1e-2 < scores["truth"]["colourfulness"]["mean"]
@@ -257,36 +262,40 @@ def test_no_photos_to_evaluate_is_an_error(colorizer, two_photos, tmp_path):
 # --- choosing a temperature, and the record of a model -----------------------------------------------------------
 
 
-@pytest.fixture
-def small_frames(real_paths) -> Frames:
-    return load_frames(real_paths[:4], 48)[0]
-
-
-def test_best_temperature_is_the_lowest_that_costs_little(colorizer, small_frames):
+def test_best_temperature_is_the_lowest_that_costs_little(colorizer, real_paths):
     def mean_psnr(temperature: float) -> float:
-        scores = []
-        for rgb, (height, width) in zip(small_frames.rgb, small_frames.sizes.tolist(), strict=True):
-            truth = rgb[:height, :width].movedim(-1, 0).float() / 255
-            luma = luma_of(truth)
-            chroma = annealed_mean(colorizer.logits(luma), colorizer.bins.colors, temperature)
-            scores.append(psnr(join(luma, chroma), truth))
-        return float(np.mean(scores))
+        photos = [fit(read_photo(path), 256) for path in real_paths[:4]]
+        return float(np.mean([psnr(to_tensor(colorizer.colorize(p, temperature)), to_tensor(p)) for p in photos]))
 
     grid = np.round(np.arange(0.1, 1.01, 0.05), 2)
     values = np.array([mean_psnr(temperature) for temperature in grid])
     allowed = (values.max() - values.min()) / 2  # some of the grid passes, some does not
-    chosen = best_temperature(colorizer, small_frames, allowed)
+    chosen = best_temperature(colorizer, real_paths[:4], allowed)
     passing = grid[values >= values.max() - allowed]
     assert 0 < len(passing) < len(grid) and chosen == pytest.approx(passing.min())
-    assert best_temperature(colorizer, small_frames, 100.0) == pytest.approx(0.1)
+    assert best_temperature(colorizer, real_paths[:4], 100.0) == pytest.approx(0.1)
 
 
-def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, small_frames, real_paths):
+def test_best_frame_has_the_highest_psnr_of_all(colorizer, real_paths):
+    def mean_psnr(frame: int) -> float:
+        looking = Colorizer(colorizer.model, colorizer.bins, 1.0, frame)
+        photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
+        return float(np.mean([psnr(to_tensor(looking.colorize(p)), to_tensor(p)) for p in photos]))
+
+    assert best_frame(colorizer, real_paths[:3]) == max(FRAMES, key=mean_psnr)
+
+
+def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
     path = tmp_path / "net.safetensors"
-    save_checkpoint(path, opinionated_network, tiny_bins, {"frame": 48, "training": {"seed": 3}})
-    certify(path, small_frames, small_frames, real_paths[4:7])
+    save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
+    frames = load_frames(real_paths[:4], 48)[0]
+    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
+    photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
+    photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
+    monkeypatch.setattr(metrics, "bundled", photos.get)
+    certify(path, TrainingConfig())
     model, bins, record = load_checkpoint(path)
-    assert record["training"] == {"seed": 3} and record["frame"] == 48
+    assert record["training"] == {"seed": 3} and record["frame"] in FRAMES
     assert 0.1 <= record["temperature"] <= 1 and record["metrics_photos"] == 3
     assert len(record["baselines"]["luma_mean"]) == 32
     again = evaluate(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))

@@ -1,0 +1,95 @@
+"""The checks of the exercises: kind to the untouched, fair to the right, firm with the wrong."""
+
+import pytest
+import torch
+from wrong_answers import NEVER_RIGHT, WRONG_ANSWERS
+
+from colorlib import course
+from colorlib.course import EXERCISES, check, exercise, expect, verdict
+from colorlib.errors import ColorlibError
+
+
+def unfinished(*arguments):
+    """The stub of every exercise."""
+    ...
+
+
+def not_implemented(*arguments):
+    raise NotImplementedError("coming soon")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("stub", [unfinished, not_implemented, lambda *arguments: ..., None, ...])
+def test_untouched_stubs_are_not_started(name, stub):
+    state, message = verdict(name, stub)
+    assert state is None and message.startswith("not started yet")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("answer", NEVER_RIGHT)
+def test_nonsense_is_wrong(name, answer):
+    state, message = verdict(name, answer)
+    assert state is False and message.startswith("not yet.") and len(message) > 30
+
+
+@pytest.mark.parametrize(("name", "answer"), [(name, a) for name, answers in WRONG_ANSWERS.items() for a in answers])
+def test_plausible_mistakes_are_wrong(name, answer):
+    state, message = verdict(name, answer)
+    assert state is False and ("expected" in message or "stopped with" in message)
+
+
+def test_messages_say_what_was_expected_and_what_came():
+    _, message = verdict("bin_frequencies", lambda index, n: torch.full((n,), 0.5))
+    assert "For the bins [[0, 1, 1], [2, 1, 0]] and n = 3" in message
+    assert "I expected [0.3333, 0.5, 0.1667], and got [0.5, 0.5, 0.5]" in message
+    _, message = verdict("luma", lambda rgb: rgb)
+    assert "I expected the shape (1, 2), and got (3, 1, 2)" in message
+    _, message = verdict("luma", lambda rgb: rgb.undefined)
+    assert "stopped with AttributeError" in message
+
+
+def test_check_prints_one_line_and_never_raises(capsys):
+    for answer in (unfinished, *NEVER_RIGHT, *WRONG_ANSWERS["luma"]):
+        assert check("luma", answer) is None
+        assert capsys.readouterr().out.count("\n") == 1
+    check("luma", lambda rgb: 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])
+    assert capsys.readouterr().out == "✔ luma: right, well done!\n"
+
+
+def test_a_misspelt_exercise_is_the_author_s_error():
+    with pytest.raises(ColorlibError, match="no exercise 'lumma'; there are luma,"):
+        check("lumma", unfinished)
+    with pytest.raises(ValueError, match="two exercises"):
+        exercise("luma")(lambda answer: None)
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (1.0, 1.0),
+        (torch.tensor(1.0), 1.0),
+        (1, 1.0),
+        (torch.tensor([1, 2]), torch.tensor([1.0, 2.0])),
+        (torch.tensor([1.0, 2.0]).double(), torch.tensor([1.0, 2.0])),
+    ],
+)
+def test_expect_is_fair_about_types(got, expected):
+    expect(got, expected, "Here")
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (True, 1.0),
+        (1.001, 1.0),
+        (float("nan"), 1.0),
+        ([1.0], 1.0),
+        ([1.0, 2.0], torch.tensor([1.0, 2.0])),
+        (torch.tensor([[1.0, 2.0]]), torch.tensor([1.0, 2.0])),
+        (torch.tensor([1.0, 2.001]), torch.tensor([1.0, 2.0])),
+        (torch.tensor([1.0, float("nan")]), torch.tensor([1.0, 2.0])),
+    ],
+)
+def test_expect_is_firm_about_values(got, expected):
+    with pytest.raises(course.WrongAnswerError, match="^Here I expected"):
+        expect(got, expected, "Here")
