@@ -56,8 +56,10 @@ def random_flips(frames: Tensor, mask: Tensor, generator: torch.Generator) -> tu
 def add_noise(luma: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Add Gaussian noise to luma (B, 1, H, W), of a standard deviation drawn up to ``strength`` per photo."""
     deviation = torch.rand(len(luma), 1, 1, 1, generator=generator) * strength
-    noise = torch.randn(luma.shape, generator=generator) * deviation
-    return (luma + noise.to(luma.device)).clamp(0, 1)
+    # Noise is as large as the batch, so it is drawn where the batch is, by a generator that this one seeds.
+    local = torch.Generator(luma.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    noise = torch.randn(luma.shape, generator=local, device=luma.device)
+    return (luma + noise * deviation.to(luma.device)).clamp(0, 1)
 
 
 def random_zoom(

@@ -12,13 +12,13 @@ are written, then its lines appear in a file of their own, by renaming, whole or
 decoded again, to the same bytes. So a cache does not depend on who wrote it: one process, many, or the tenth attempt.
 """
 
+import atexit
 import csv
 import hashlib
 import json
 import shutil
 import zlib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from pathlib import Path
@@ -146,19 +146,19 @@ def prepare(
     names = "\n".join(f"{source.name}\t{source.category}" for source in sources)
     plan = {"format": "colorlib-cache-1", "size": size, "photos": hashlib.sha256(names.encode()).hexdigest()}
     plan |= {"train": train, "validation": validation, "seed": seed, "keep_gray": keep_gray}
-    with torchrun_group() as (rank, ranks):
-        if rank == 0:
-            _begin(out, plan, len(sources))
+    rank, ranks = join_torchrun()
+    if rank == 0:
+        _begin(out, plan, len(sources))
+    _wait_for_all()
+    if not (out / "cache.json").exists():
+        chunks = {start: sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)}
+        _decode_chunks(dict(list(chunks.items())[rank::ranks]), out, size, workers)
         _wait_for_all()
-        if not (out / "cache.json").exists():
-            chunks = {start: sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)}
-            _decode_chunks(dict(list(chunks.items())[rank::ranks]), out, size, workers)
-            _wait_for_all()
-            if rank == 0:
-                _finish(out, plan, chunks)
         if rank == 0:
-            _clear(out)
-        _wait_for_all()
+            _finish(out, plan, chunks)
+    if rank == 0:
+        _clear(out)
+    _wait_for_all()
     return Cache(out)
 
 
@@ -186,17 +186,15 @@ def draw_split(entries: Sequence[Entry], train: int | None, validation: int | No
         entry.split = "train"
 
 
-@contextmanager
-def torchrun_group() -> Iterator[tuple[int, int]]:
-    """This process's number and how many there are, joined if torchrun started them; (0, 1) without torchrun."""
-    join = dist.is_available() and dist.is_torchelastic_launched() and not dist.is_initialized()
-    if join:
+def join_torchrun() -> tuple[int, int]:
+    """Join the processes that torchrun started; this one's number and how many they are, (0, 1) without torchrun.
+
+    Once joined they stay so: a group that is left and joined again would find the addresses of the first.
+    """
+    if dist.is_available() and dist.is_torchelastic_launched() and not dist.is_initialized():
         dist.init_process_group("gloo", timeout=timedelta(days=7))  # waiting for a slow process is no failure
-    try:
-        yield process_number()
-    finally:
-        if join:
-            dist.destroy_process_group()
+        atexit.register(dist.destroy_process_group)
+    return process_number()
 
 
 def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:

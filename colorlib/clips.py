@@ -79,19 +79,25 @@ class Film:
             yield Picture(luma_plane(frame), last)
 
     def _decoded(self) -> Iterator[Any]:
-        """Decoded frames and packets to copy. Damaged pieces are counted and left out, as a player would."""
-        packets = self.container.demux([self.video, *self.copied])
-        while True:
+        """Decoded frames and packets to copy. What is damaged is counted and left out, as a player would."""
+        for packet in self._packets():
+            if packet is not None and packet.stream.index != self.video.index:
+                yield packet
+                continue
             try:
-                packet = next(packets)
-                if packet.stream.index == self.video.index:
-                    yield from self.video.decode(packet)
-                elif packet.dts is not None:  # all but the empty one that ends a stream
-                    yield packet
-            except StopIteration:
-                return
-            except pyav().error.InvalidDataError:
+                yield from self.video.decode(packet)
+            except pyav().error.FFmpegError:
                 self.damaged += 1
+
+    def _packets(self) -> Iterator[Any]:
+        """What the file holds, and at the end None: the decoder still has frames then."""
+        try:
+            for packet in self.container.demux([self.video, *self.copied]):
+                if packet.size and (packet.dts is not None or packet.stream.index == self.video.index):
+                    yield packet
+        except pyav().error.FFmpegError:
+            self.damaged += 1
+        yield None
 
 
 @contextmanager
@@ -138,7 +144,8 @@ class FilmWriter:
     def __init__(self, path: Path, film: Film, quality: int):
         encoder, options = ENCODERS[path.suffix.lower()]
         self.film = film
-        self.container = pyav().open(str(path), "w", options={"movflags": "+faststart"})
+        index_first = {} if path.suffix.lower() in (".mkv", ".webm") else {"movflags": "+faststart"}
+        self.container = pyav().open(str(path), "w", options=index_first)
         self.video = self.container.add_stream(encoder, rate=film.rate, options=options | {"crf": str(quality)})
         self.copies: dict[int, Any] = {}
         self.left_out: list[str] = []
@@ -177,9 +184,8 @@ class FilmWriter:
         self.container.mux(self.video.encode(frame))
 
     def _copy(self, stream: Any) -> None:
-        name = stream.codec_context.name if stream.codec_context else "of an unknown kind"
-        if name not in self.container.supported_codecs:
-            self.left_out.append(f"{stream.type} ({name})")
+        if not can_hold(self.container.format.name, stream):
+            self.left_out.append(f"{stream.type} ({stream.codec_context.name if stream.codec_context else 'unknown'})")
             return
         copy = self.container.add_stream_from_template(stream, opaque=True)
         copy.metadata.update(stream.metadata)
@@ -197,6 +203,18 @@ class FilmWriter:
             context.sample_aspect_ratio = self.film.video.sample_aspect_ratio
         for packet in self.early:
             self.write(packet)
+
+
+def can_hold(format: str, stream: Any) -> bool:
+    """Whether files of a format can hold a stream as it is: tried in memory, because no list tells for sure."""
+    av = pyav()
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def encode_clip(frames: np.ndarray, rate: int = 12) -> bytes:

@@ -55,7 +55,7 @@ def verdict(name: str, answer: Any) -> tuple[bool | None, str]:
     except WrongAnswerError as wrong:
         return False, f"not yet. {wrong}"
     except Exception as error:  # whatever the student's code raises is part of the answer
-        return False, f"not yet. Your code stopped with {type(error).__name__}: {error}"
+        return False, f"not yet. Your code stopped with {type(error).__name__}: {' '.join(str(error).split())}"
     return True, "right, well done!"
 
 
@@ -116,7 +116,7 @@ def _short(value: Any) -> str:
         return f"[{', '.join(map(str, numbers))}{', …' if value.numel() > 6 else ''}]"
     if isinstance(value, float):
         return f"{value:.5g}"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:60] + "…"
 
 

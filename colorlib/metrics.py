@@ -356,15 +356,16 @@ def _add_bin_scores(
 FRAMES = (64, 80, 96, 112, 128, 160, 192)  # the sizes at which a network may look at a photo
 
 
-def best_frame(colorizer: Colorizer, paths: Sequence[Path]) -> int:
-    """The frame, of `FRAMES`, that gives photos the highest mean PSNR at temperature 1.
+def best_frame(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> int:
+    """The largest frame, of `FRAMES`, whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
 
     A small frame lets the network see more of the scene at once, a large one more of its detail.
     """
-    return max(FRAMES, key=lambda frame: _mean_psnr(colorizer, paths, frame, [1.0])[0])
+    means = [_mean_psnr(colorizer, paths, frame, [1.0])[0] for frame in FRAMES]
+    return max(frame for frame, mean in zip(FRAMES, means) if mean >= max(means) - allowed_loss)
 
 
-def best_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.5) -> float:
+def best_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.3) -> float:
     """The lowest, most vivid, temperature whose mean PSNR stays within ``allowed_loss`` dB of the best one's."""
     temperatures = [round(0.1 + 0.05 * i, 2) for i in range(19)]  # 0.1 … 1
     means = _mean_psnr(colorizer, paths, colorizer.frame, temperatures)

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -192,7 +193,7 @@ def refreshed(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [_still(output, count) for output in done.outputs]
+            cell.outputs = [_still(output, count) for output in done.outputs if not _is_progress_bar(output)]
     source.metadata.pop("widgets", None)
     source.metadata.setdefault("colorlib", {})["source_hash"] = source_hash(source)
     return source
@@ -214,12 +215,15 @@ def save_notebook(path: Path, notebook: NotebookNode) -> None:
 
 @contextmanager
 def kernel_environment() -> Iterator[None]:
-    """While this lasts, the kernel "python3" is this interpreter with this colorlib, and draws no progress bars."""
+    """While this lasts, the kernel "python3" is this interpreter, with this colorlib and this figures folder."""
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with tempfile.TemporaryDirectory() as folder:
         write_kernel_spec(os.path.join(folder, "kernels", "python3"))
-        settings = {"JUPYTER_PATH": folder, "PYTHONPATH": os.pathsep.join(paths), "TQDM_DISABLE": "1"}
-        settings["COLORLIB_FIGURES"] = str(figures_folder().resolve())
+        settings = {
+            "JUPYTER_PATH": folder,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "COLORLIB_FIGURES": str(figures_folder().resolve()),
+        }
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:
@@ -249,6 +253,12 @@ def _figure_stamps() -> dict[str, tuple[int, int]]:
     files = {name: folder / entry["file"] for name, entry in entries.items()}
     stats = {name: file.stat() for name, file in files.items() if file.exists()}
     return {name: (stat.st_mtime_ns, stat.st_ino) for name, stat in stats.items()}
+
+
+def _is_progress_bar(output: NotebookNode) -> bool:
+    """A bar of tqdm, which a run leaves behind as a widget that reads like " 40%|####      | 2/5 [00:01<00:02]"."""
+    data = output.get("data", {})
+    return WIDGET_VIEW in data and re.search(r"\d%\|.*\| \d", data.get("text/plain", "")) is not None
 
 
 def _still(output: NotebookNode, count: int) -> NotebookNode:

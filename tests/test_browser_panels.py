@@ -17,11 +17,12 @@ import torch
 import colorlib
 from colorlib import widgets
 from colorlib.forced_choice import read_answers
+from colorlib.photos import write_photo
 from colorlib.workbook import NOTEBOOKS, PROJECT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-FEW = {"photo_count": 3, "calibration_count": 3, "test_trials": 2, "visible_seconds": 0.0}
+FEW = {"photo_count": 4, "calibration_count": 4, "test_trials": 2, "visible_seconds": 0.0}
 MINUTE = 60_000  # milliseconds; a busy machine is slow, and no reason to fail
 PICTURE = ".jupyter-widgets img"
 
@@ -49,10 +50,15 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    # Off-screen cells are left out of the page unless the whole notebook is asked for.
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     options = [f"--port={port}", "--IdentityProvider.token=x", f"--ServerApp.root_dir={folder}"]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": paths, "COLORLIB_FIGURES": str(folder / "figures")}
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *options, *quiet]
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -113,7 +119,22 @@ def drag(page, handle) -> None:
 
 
 @in_browser
-def test_the_careful_painter(browser, lab):
+def test_temperature_and_a_pixel(browser, lab):
+    page = run_in_browser(browser, lab, "06")
+    handles = page.locator(".noUi-handle")
+    handles.first.scroll_into_view_if_needed()
+    before, after = changes(page, lambda: drag(page, handles.first))
+    temperatures = [float(alt.split("temperature ")[1].split(",")[0]) for alt in (before, after)]
+    assert temperatures[0] < temperatures[1]
+    handles.nth(1).focus()
+    before, after = changes(page, lambda: handles.nth(1).press("ArrowRight"))  # another pixel, by keyboard
+    places = [int(alt.split(" % from the left")[0].split()[-1]) for alt in (before, after)]
+    assert places[1] == places[0] + 1
+    page.close()
+
+
+@in_browser
+def test_the_careful_painter(browser, lab, tmp_path, synthetic_photo):
     page = run_in_browser(browser, lab, "07")
     handle = page.locator(".noUi-handle").first
     handle.scroll_into_view_if_needed()
@@ -122,11 +143,15 @@ def test_the_careful_painter(browser, lab):
     photo = before.split(":")[0]
     covered = [float(alt.split(": ")[1].split("%")[0]) for alt in (before, after)]
     assert after.startswith(photo) and covered[1] <= covered[0]
-    before, after = changes(page, lambda: drag(page, handle))
-    assert float(after.split(": ")[1].split("%")[0]) < covered[1]
+    before, after = changes(page, lambda: [handle.press("Home"), handle.press("ArrowRight")])
+    assert float(after.split(": ")[1].split("%")[0]) > covered[1]
     select = page.locator(".jupyter-widgets select").first
     before, after = changes(page, lambda: select.select_option(index=1))
     assert after.split(":")[0] == select.locator("option").all_inner_texts()[1] != photo
+    write_photo(tmp_path / "my holiday.png", synthetic_photo)
+    mine = page.locator("input[type=file]").first
+    before, after = changes(page, lambda: mine.set_input_files(tmp_path / "my holiday.png"))
+    assert after.startswith("my holiday.png: ")
     page.close()
 
 
@@ -138,7 +163,7 @@ def test_two_knobs_and_the_human_test(browser, lab):
     for i, word in ((0, "λ = "), (1, "T = ")):
         before, after = changes(page, lambda i=i: drag(page, handles.nth(i)))
         values = [float(alt.split(word)[1].split()[0].rstrip(",")) for alt in (before, after)]
-        assert values[1] > values[0] or i == 0 and values[1] != values[0]
+        assert values[1] > values[0]
     select = page.locator(".jupyter-widgets select").first
     before, after = changes(page, lambda: select.select_option(index=1))
     assert before.split(":")[0] != after.split(":")[0]

@@ -477,6 +477,7 @@ def test_gray_and_unreadable_photos_are_not_drawn():
 
 # --- killed and resumed, alone and together ----------------------------------------------------------------------
 
+
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
 
@@ -539,16 +540,16 @@ def test_killed_between_any_two_files_it_goes_on(tree, tmp_path, monkeypatch, mo
 TOGETHER = """
 import json, sys
 from pathlib import Path
-from colorlib.cache import prepare, torchrun_group
+from colorlib.cache import join_torchrun, prepare
 from colorlib.cli import main
 from colorlib.datasets import count_chroma
 from colorlib.sources import folder_sources
 photos, out, report = sys.argv[1:]
 assert main(["data", "prepare", "folder", photos, "--out", out, "--size", "48"]) == 0
-with torchrun_group() as (rank, ranks):
-    counts = count_chroma(prepare(folder_sources(photos), out, 48).frames("train")).counts
-    rows = [ranks, int(counts.sum()), counts.flatten().nonzero()[:, 0].tolist(), counts[counts > 0].tolist()]
-    Path(f"{report}{rank}").write_text(json.dumps(rows))
+rank, ranks = join_torchrun()
+counts = count_chroma(prepare(folder_sources(photos), out, 48).frames("train")).counts
+rows = [ranks, int(counts.sum()), counts.flatten().nonzero()[:, 0].tolist(), counts[counts > 0].tolist()]
+Path(f"{report}{rank}").write_text(json.dumps(rows))
 """
 
 

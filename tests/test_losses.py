@@ -50,7 +50,7 @@ def test_l2_against_a_loop_and_gradcheck():
     ]
     assert l2_regression(prediction, chroma, mask).item() == pytest.approx(sum(terms) / len(terms), rel=1e-12)
     assert l2_regression(prediction, chroma).item() == pytest.approx(
-        float(((prediction - chroma) ** 2).mean()) * 2, rel=1e-12
+        ((prediction - chroma) ** 2).mean().item() * 2, rel=1e-12
     )
     assert torch.autograd.gradcheck(lambda x: l2_regression(x, chroma, mask), prediction)
 

@@ -276,13 +276,17 @@ def test_best_temperature_is_the_lowest_that_costs_little(colorizer, real_paths)
     assert best_temperature(colorizer, real_paths[:4], 100.0) == pytest.approx(0.1)
 
 
-def test_best_frame_has_the_highest_psnr_of_all(colorizer, real_paths):
+def test_best_frame_is_the_largest_that_costs_little(colorizer, real_paths):
     def mean_psnr(frame: int) -> float:
         looking = Colorizer(colorizer.model, colorizer.bins, 1.0, frame)
         photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
         return float(np.mean([psnr(to_tensor(looking.colorize(p)), to_tensor(p)) for p in photos]))
 
-    assert best_frame(colorizer, real_paths[:3]) == max(FRAMES, key=mean_psnr)
+    means = {frame: mean_psnr(frame) for frame in FRAMES}
+    assert best_frame(colorizer, real_paths[:3], 0) == max(FRAMES, key=means.get)
+    allowed = (max(means.values()) - min(means.values())) / 2
+    close = [frame for frame in FRAMES if means[frame] >= max(means.values()) - allowed]
+    assert best_frame(colorizer, real_paths[:3], allowed) == max(close)
 
 
 def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):

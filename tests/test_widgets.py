@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from datetime import UTC, datetime
 
 import ipywidgets
 import numpy as np
@@ -16,7 +17,8 @@ from colorlib.widgets import choice, panel, slider, upload, uploaded_photo
 
 def picture_of(box: ipywidgets.VBox) -> tuple[str, np.ndarray]:
     """The alternative text and the decoded picture that a panel shows."""
-    alt, data = re.fullmatch(r'<img alt="([^"]*)".* src="data:image/\w+;base64,([^"]+)">', box.children[-1].value).groups()
+    shape = r'<img alt="([^"]*)".* src="data:image/\w+;base64,([^"]+)">'
+    alt, data = re.fullmatch(shape, box.children[-1].value).groups()
     return alt, np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
@@ -98,7 +100,9 @@ def test_choice_takes_lists_and_names():
 
 
 def uploaded(name: str, content: bytes) -> list[dict]:
-    return [{"name": name, "type": "image/png", "size": len(content), "content": memoryview(content)}]
+    """What the browser sends when a file was chosen."""
+    now = datetime.now(UTC)
+    return [{"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": now}]
 
 
 def test_upload_gives_the_photo(synthetic_photo):
@@ -106,7 +110,7 @@ def test_upload_gives_the_photo(synthetic_photo):
     Image.fromarray(synthetic_photo).save(data, "PNG")
     button = upload("choose a photo")
     assert uploaded_photo(button.value) is None
-    button.value = [dict(item, last_modified=None) for item in uploaded("mine.png", data.getvalue())]
+    button.value = uploaded("mine.png", data.getvalue())
     np.testing.assert_array_equal(uploaded_photo(button.value), synthetic_photo)
 
 
@@ -120,5 +124,5 @@ def test_a_refused_upload_is_said_in_the_panel():
     button = upload("choose a photo")
     box = panel(lambda chosen: gray_square(5) if uploaded_photo(chosen) is None else chosen, "a square", chosen=button)
     with pytest.raises(ColorlibError):
-        button.value = [dict(item, last_modified=None) for item in uploaded("notes.png", b"not a picture")]
+        button.value = uploaded("notes.png", b"not a picture")
     assert box.children[-1].value.startswith('<p role="alert">notes.png is not a photo')
