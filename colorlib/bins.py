@@ -23,7 +23,7 @@ from colorlib.color import chroma_of
 from colorlib.errors import ColorlibError
 
 U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
-RESOLUTION = 361  # odd, so that neutral gray is the centre of a cell, not a corner
+RESOLUTION = 480  # a multiple of the usual grids (8, 10, 16, 20), so that no cell lies in two of a grid's
 TABLE_SIZE = 256  # cells along each axis of the table that finds the closest bin
 PIECE = 65536  # pixels looked up at a time, so that what is in between stays in the processor's cache
 
@@ -32,8 +32,8 @@ PIECE = 65536  # pixels looked up at a time, so that what is in between stays in
 class UVHistogram:
     """How often each chrominance occurs, on a fine fixed grid over the UV plane.
 
-    ``counts`` is an int64 tensor (361, 361), rows along U, columns along V; cells are 0.0025 by
-    0.0036 wide. Histograms add: counting two folders separately and summing gives exactly the
+    ``counts`` is an int64 tensor (480, 480), rows along U, columns along V; cells are 0.0019 by
+    0.0027 wide. Histograms add: counting two folders separately and summing gives exactly the
     counts of both together.
 
     >>> gray, both = UVHistogram(), UVHistogram()
@@ -51,7 +51,7 @@ class UVHistogram:
 
     def add(self, chroma: Tensor, mask: Tensor | None = None) -> "UVHistogram":
         """Count chrominance of shape (..., 2, H, W), only where mask (..., H, W) is true; returns self."""
-        u, v = chroma.unbind(-3)
+        u, v = chroma.double().unbind(-3)
         if mask is not None:
             u, v = u[mask], v[mask]
         cells = _cell(u, U_LIMIT, RESOLUTION) * RESOLUTION + _cell(v, V_LIMIT, RESOLUTION)
@@ -122,6 +122,8 @@ class ColorBins:
         if method == "kmeans":
             return cls._kmeans(histogram, n, seed)
         if method == "grid":
+            if grid < 1:
+                raise ColorlibError(f"the grid needs at least 1 cell along each axis, got {grid}")
             return cls._most_frequent_cells(histogram, n, grid)
         raise ColorlibError(f"unknown way to choose bins: {method!r}; use 'kmeans' or 'grid'")
 
@@ -165,7 +167,8 @@ class ColorBins:
         nearest = self._closest(u, v)
         if self._bin_of_cell is None or self.grid is None:
             return nearest
-        row, column = _cell(u, U_LIMIT, self.grid), _cell(v, V_LIMIT, self.grid)
+        # In float64: in float32 a colour near a border could fall on its wrong side.
+        row, column = _cell(u.double(), U_LIMIT, self.grid), _cell(v.double(), V_LIMIT, self.grid)
         inside = self._bin_of_cell.to(u.device)[row, column]
         # A colour outside the plane's limits is in no cell, although _cell clamps it into one.
         inside = torch.where((u.abs() <= U_LIMIT) & (v.abs() <= V_LIMIT), inside, -1)
@@ -231,25 +234,42 @@ class ColorBins:
             colors = torch.tensor(record["colors"], dtype=torch.float64)
             frequency = torch.tensor(record["frequency"], dtype=torch.float64)
             cells = None if record["cells"] is None else torch.tensor(record["cells"])
-            method, grid = record["method"], record["grid"]
-        except (KeyError, TypeError, ValueError) as error:
+            bins = cls(colors, frequency, record["method"], record["grid"], cells)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ColorlibError(f"these are not colour bins written by colorlib: {error}") from error
-        if colors.ndim != 2 or colors.shape != (len(frequency), 2) or not (frequency >= 0).all():
-            raise ColorlibError("the colour bins are damaged: need n colours (U, V) and n frequencies >= 0")
-        return cls(colors, frequency, method, grid, cells)
+        if not bins._is_sound():
+            raise ColorlibError("the colour bins are damaged: need n colours (U, V) and n frequencies that sum to 1")
+        return bins
+
+    def _is_sound(self) -> bool:
+        """Whether the parts fit together, which those of a damaged or edited file need not."""
+        n = self.frequency.numel()
+        if n == 0 or self.frequency.shape != (n,) or self.colors.shape != (n, 2) or not self.colors.isfinite().all():
+            return False
+        if not (self.frequency >= 0).all() or not abs(float(self.frequency.sum()) - 1) < 1e-6:
+            return False
+        if self.method == "kmeans":
+            return self.grid is None and self.cells is None
+        if self.method != "grid" or not isinstance(self.grid, int) or self.cells is None:
+            return False
+        cells = self.cells
+        return cells.dtype == torch.int64 and cells.shape == (n, 2) and bool(((cells >= 0) & (cells < self.grid)).all())
 
     def save(self, path: str | Path) -> None:
         """Write the bins as JSON, whole or not at all."""
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
-        partial.write_text(self.to_json())
-        partial.replace(path)
+        try:
+            partial.write_text(self.to_json())
+            partial.replace(path)
+        except OSError as error:
+            raise ColorlibError(f"cannot write colour bins to {path}: {error}") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "ColorBins":
         try:
             return cls.from_json(Path(path).read_text())
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, ColorlibError) as error:
             raise ColorlibError(f"cannot read colour bins from {path}: {error}") from error
 
     def _closest(self, u: Tensor, v: Tensor) -> Tensor:
@@ -295,17 +315,35 @@ class ColorBins:
         return table
 
 
-def weighted_kmeans(colors: Tensor, counts: Tensor, n: int, seed: int = 0, steps: int = 200) -> Tensor:
+def weighted_kmeans(colors: Tensor, counts: Tensor, n: int, seed: int = 0, steps: int = 200, runs: int = 4) -> Tensor:
     """n centres (n, 2) for colours (k, 2) that occur ``counts`` (k,) times; the first is neutral (0, 0).
 
-    Lloyd's algorithm from a k-means++ start. The neutral centre is never moved.
+    Lloyd's algorithm from a k-means++ start. The neutral centre is never moved. A single run can end a few per cent
+    above the smallest quantisation error, so the best of several is kept.
     """
     generator = torch.Generator().manual_seed(seed)
+    best, smallest = torch.zeros(n, 2, dtype=torch.float64), float("inf")
+    for _ in range(runs):
+        centres = _lloyd(colors, counts, _kmeans_start(colors, counts, n, generator), steps)
+        error = float((torch.cdist(colors, centres).amin(dim=1) ** 2 * counts).sum())
+        if error < smallest:
+            best, smallest = centres, error
+    return best
+
+
+def _kmeans_start(colors: Tensor, counts: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """k-means++: neutral, then centres that are each likely to be far from those chosen before."""
     centres = torch.zeros(1, 2, dtype=torch.float64)
-    while len(centres) < n:  # k-means++: the next centre is likely to be far from those chosen
+    while len(centres) < n:
         distance = torch.cdist(colors, centres).amin(dim=1) ** 2
         pick = torch.multinomial(distance * counts, 1, generator=generator)
         centres = torch.cat([centres, colors[pick]])
+    return centres
+
+
+def _lloyd(colors: Tensor, counts: Tensor, centres: Tensor, steps: int) -> Tensor:
+    """Move each centre but the first to the mean of the colours closest to it, until nothing moves."""
+    n = len(centres)
     for _ in range(steps):
         index = torch.cdist(colors, centres).argmin(dim=1)
         mass = torch.zeros(n, dtype=torch.float64).index_add_(0, index, counts)
@@ -370,7 +408,7 @@ def _closest_of(points: Tensor, colors: Tensor, contenders: Tensor) -> Tensor:
 
 def _cell(value: Tensor, limit: float, count: int) -> Tensor:
     """Which of ``count`` equal cells over [-limit, limit] a value falls in, clamped to the ends."""
-    return ((value + limit) * (count / (2 * limit))).floor().long().clamp(0, count - 1)
+    return ((value / limit + 1) * (count / 2)).clamp(0, count - 1).long()  # exactly in the middle for neutral gray
 
 
 def _centres(count: int) -> Tensor:

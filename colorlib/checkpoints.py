@@ -26,14 +26,20 @@ def save_checkpoint(path: str | Path, model: nn.Module, bins: ColorBins, record:
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)})")
+    fresh = build(name, len(bins)).state_dict()
+    if {key: value.shape for key, value in model.state_dict().items()} != {k: v.shape for k, v in fresh.items()}:
+        raise ColorlibError(f"this {name} was built for another number of bins than the {len(bins)} given")
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     metadata = {"format": FORMAT, "model": name, "bins": bins.to_json(), "record": json.dumps(record)}
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
-    partial.chmod(0o644)  # safetensors writes files that only their owner can read
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, metadata)
+        partial.chmod(0o644)  # safetensors writes files that only their owner can read
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise ColorlibError(f"cannot write {path}: {error}") from error
 
 
 def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, Any]]:
@@ -57,6 +63,8 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
     try:
         bins = ColorBins.from_json(metadata["bins"])
         record = json.loads(metadata["record"])
+        if not isinstance(record, dict):
+            raise ColorlibError("its record is not a table of names and values")
         model = build(metadata["model"], len(bins))
         model.load_state_dict(tensors)
     except (KeyError, json.JSONDecodeError, RuntimeError, ColorlibError) as error:

@@ -184,7 +184,7 @@ class FilmWriter:
         self.container.mux(self.video.encode(frame))
 
     def _copy(self, stream: Any) -> None:
-        if not can_hold(self.container.format.name, stream):
+        if stream.codec_context is None or not can_hold(self.container.format.name, stream):
             self.left_out.append(f"{stream.type} ({stream.codec_context.name if stream.codec_context else 'unknown'})")
             return
         copy = self.container.add_stream_from_template(stream, opaque=True)
@@ -208,6 +208,8 @@ class FilmWriter:
 def can_hold(format: str, stream: Any) -> bool:
     """Whether files of a format can hold a stream as it is: tried in memory, because no list tells for sure."""
     av = pyav()
+    if format == "mp4" and stream.codec_context.name.startswith("pcm"):
+        return False  # allowed on paper, but FFmpeg fails only when it is too late, and hardly any player knows it
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:
             trial.add_stream_from_template(stream, opaque=True)

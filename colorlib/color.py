@@ -35,7 +35,7 @@ def rgb_to_yuv(rgb: Tensor) -> Tensor:
     >>> rgb_to_yuv(torch.ones(3, 1, 1)).flatten().round(decimals=6).abs().tolist()
     [1.0, 0.0, 0.0]
     """
-    return _mix_channels(rgb, RGB_TO_YUV)
+    return torch.cat([luma_of(rgb).unsqueeze(-3), chroma_of(rgb)], dim=-3)
 
 
 def yuv_to_rgb(yuv: Tensor) -> Tensor:
@@ -63,7 +63,11 @@ def chroma_of(rgb: Tensor) -> Tensor:
     >>> chroma_of(torch.rand(7, 3, 2, 2)).shape
     torch.Size([7, 2, 2, 2])
     """
-    return _mix_channels(rgb, RGB_TO_YUV[1:])
+    _require_image(rgb, 3)
+    # The coefficients of U and of V sum to 0, so that of green follows from the others. Taking the differences first
+    # makes the chrominance of gray exactly 0, in any precision: rounding must not decide which bin gray belongs to.
+    red, green, blue = rgb.unbind(-3)
+    return _mix_channels(torch.stack([red - green, blue - green], dim=-3), RGB_TO_YUV[1:, [0, 2]])
 
 
 def join(luma: Tensor, chroma: Tensor) -> Tensor:
@@ -94,6 +98,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     >>> rgb_to_lab(torch.ones(3, 1, 1)).flatten().round(decimals=2).abs().tolist()
     [100.0, 0.0, 0.0]
     """
+    _require_image(rgb, 3)
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = _mix_channels(linear, RGB_TO_XYZ / D65_WHITE[:, None])
     # The cube root's slope is infinite at 0: the clamp keeps gradients finite on the unused branch.
@@ -104,8 +109,12 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 def _mix_channels(image: Tensor, matrix: Tensor) -> Tensor:
     """Multiply every pixel's channel vector, shape (..., C, H, W), by a matrix."""
-    if image.ndim < 3 or image.shape[-3] != matrix.shape[1]:
-        raise ValueError(f"expected {matrix.shape[1]} channels in shape (..., C, H, W), got {tuple(image.shape)}")
+    _require_image(image, matrix.shape[1])
+    return torch.einsum("ij,...jhw->...ihw", matrix.to(image), image)
+
+
+def _require_image(image: Tensor, channels: int) -> None:
+    if image.ndim < 3 or image.shape[-3] != channels:
+        raise ValueError(f"expected {channels} channels in shape (..., C, H, W), got {tuple(image.shape)}")
     if not image.is_floating_point():
         raise TypeError(f"expected floating-point values in [0, 1], got {image.dtype}: divide by 255 first")
-    return torch.einsum("ij,...jhw->...ihw", matrix.to(image), image)

@@ -10,12 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorlib.errors import ColorlibError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
-LARGEST = 250_000_000  # pixels; beyond it a file is more likely hostile or broken than a photo
+TURNS = {  # what makes a photo upright, by its EXIF orientation (1 is upright already)
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Pillow's remarks on odd metadata and on photos that are merely large. Set once: photos are read by many threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def read_photo(path: str | Path) -> np.ndarray:
@@ -26,23 +37,20 @@ def read_photo(path: str | Path) -> np.ndarray:
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            raise ColorlibError(f"{path} is a folder, not a photo")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > LARGEST:
-                    raise ColorlibError(f"{path} has {image.width} x {image.height} pixels, more than colorlib reads")
-                return _pil_to_rgb(ImageOps.exif_transpose(image))
+        with Image.open(path) as image:
+            image.load()  # before asking which way is up: Pillow turns TIFF files itself while it decodes them
+            return _pil_to_rgb(_upright(image))
     except FileNotFoundError as error:
         raise ColorlibError(f"{path} does not exist") from error
+    except IsADirectoryError as error:
+        raise ColorlibError(f"{path} is a folder, not a photo") from error
     except UnidentifiedImageError as error:
         raise ColorlibError(f"{path} is not a photo that can be read (its content is no known image format)") from error
     except Image.DecompressionBombError as error:
         raise ColorlibError(f"{path} has more pixels than colorlib reads") from error
-    except ColorlibError:
-        raise
-    except Exception as error:  # broken bytes make Pillow raise anything: struct.error, TypeError, SyntaxError, …
+    except ColorlibError as error:
+        raise ColorlibError(f"{path} cannot be used: {error}") from error
+    except Exception as error:  # decoders fail in many ways on damaged files: struct.error, TypeError, zlib.error …
         raise ColorlibError(f"{path} is damaged or truncated and cannot be read: {error}") from error
 
 
@@ -61,8 +69,17 @@ def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.
     if isinstance(image, (str, Path)):
         return read_photo(image)
     if isinstance(image, Image.Image):
-        return _pil_to_rgb(image)
-    array = np.asarray(image)
+        try:
+            return _pil_to_rgb(image)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ColorlibError(f"this image of mode {image.mode} is damaged or of no use: {error}") from error
+    if isinstance(image, torch.Tensor):
+        image = image.detach().cpu()
+        image = image.float() if image.is_floating_point() else image
+    try:
+        array = np.asarray(image)
+    except ValueError as error:
+        raise ColorlibError(f"this is not an image: {error}") from error
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.size == 0:
@@ -137,6 +154,15 @@ def find_photos(folder: str | Path) -> list[Path]:
         raise ColorlibError(f"{folder} is not a folder")
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The photo turned as its EXIF orientation says; where that is damaged, as it is stored."""
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _pil_to_rgb(image: Image.Image) -> np.ndarray:

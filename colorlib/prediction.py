@@ -34,7 +34,8 @@ def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:
     if temperature == 0:
         return F.one_hot(logits.argmax(-3), logits.shape[-3]).movedim(-1, -3).to(logits)
     # Subtracting the largest logit before dividing keeps the small differences that decide at low T.
-    return ((logits - logits.amax(-3, keepdim=True)) / temperature).softmax(-3)
+    # And a temperature that float32 rounds to 0 would make 0 / 0 of the likeliest bin.
+    return ((logits - logits.amax(-3, keepdim=True)) / max(temperature, 1e-30)).softmax(-3)
 
 
 def annealed_mean(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
@@ -73,6 +74,10 @@ class Colorizer:
         device: str = "cpu",
         record: dict[str, Any] | None = None,
     ):
+        if not isinstance(frame, int) or frame < 1:
+            raise ColorlibError(f"frame must be a whole number of pixels from 1 up, got {frame!r}")
+        if not isinstance(temperature, int | float) or not 0 <= temperature < float("inf"):
+            raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature!r}")
         self.device = find_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins

@@ -6,6 +6,7 @@ every batch is drawn from the seed and the step number alone.
 """
 
 import csv
+import hashlib
 import json
 import math
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -28,10 +30,24 @@ from colorlib.color import luma_of
 from colorlib.datasets import Frames, bundled, count_chroma, load_frames
 from colorlib.errors import ColorlibError
 from colorlib.losses import rebalanced_cross_entropy
-from colorlib.models import build, find_device
+from colorlib.models import MODELS, build, find_device
 from colorlib.photos import find_photos
 
 STRIDE = 8  # the networks halve the picture three times
+RANGES = {  # of the settings that are numbers: least and greatest
+    "n": (1, 32_767),
+    "lam": (0, 1),
+    "smallest": (STRIDE, math.inf),
+    "crop": (STRIDE, math.inf),
+    "batch": (1, math.inf),
+    "steps": (1, math.inf),
+    "warmup": (0, math.inf),
+    "noise": (0, 1),
+    "soften": (0, 1),
+    "tone": (0, 10),
+    "validate_every": (1, math.inf),
+    "save_minutes": (0, math.inf),
+}
 
 
 @dataclass
@@ -61,9 +77,15 @@ class TrainingConfig:
     device: str = "auto"  # cpu, cuda, or auto
 
     def __post_init__(self) -> None:
-        for name in ("n", "frame", "crop", "batch", "steps", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ColorlibError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, (least, greatest) in RANGES.items():
+            if not least <= getattr(self, name) <= greatest:
+                limits = f"at least {least}" if greatest == math.inf else f"from {least} to {greatest}"
+                raise ColorlibError(f"{name} must be {limits}, got {getattr(self, name)}")
+        if self.model not in MODELS:
+            raise ColorlibError(f"unknown network {self.model!r}; known: {', '.join(MODELS)}")
+        if self.bins not in ("kmeans", "grid"):
+            raise ColorlibError(f"bins must be kmeans or grid, got {self.bins!r}")
+        find_device(self.device)
         if not 0 < self.learning_rate < math.inf:
             raise ColorlibError(f"learning_rate must be above 0, got {self.learning_rate}")
         if not all(isinstance(folder, str) for folder in self.photos):
@@ -180,7 +202,8 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     weights = bins.weights(config.lam).to(device)
     model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    state = RunState(out, config)
+    photos = hashlib.sha256(bins.to_json().encode() + training.sizes.cpu().numpy().tobytes()).hexdigest()
+    state = RunState(out, config, photos)
     first = state.load(model, optimizer) if resume else state.start()
 
     progress = tqdm(range(first, config.steps), initial=first, total=config.steps, desc=f"training {config.model}")
@@ -254,9 +277,10 @@ def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]
     if any((Path(folder) / "cache.json").exists() for folder in config.photos):
         return load_cache(config)
     paths = [photo.path for photo in bundled("train")]
+    held_back = {photo.path.resolve() for photo in bundled("validation")}  # even if their folder is named
     counts = {"bundled": len(paths)}
     for folder in config.photos:
-        found = find_photos(folder)
+        found = [path for path in find_photos(folder) if path.resolve() not in held_back]
         counts[Path(folder).name] = counts.get(Path(folder).name, 0) + len(found)
         paths += found
     training, left_out = load_frames(paths, config.frame, drop_gray=True)
@@ -282,8 +306,13 @@ class RunState:
     The history is a CSV that is cut back to the saved step on resuming, so that no step is logged twice.
     """
 
-    def __init__(self, out: Path, config: TrainingConfig):
+    def __init__(self, out: Path, config: TrainingConfig, photos: str):
         self.state, self.csv, self.config = out / "state.safetensors", out / "history.csv", config
+        self.photos = photos  # a fingerprint of what is trained on: other photos would give other bins
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that decide what is learnt: not where it is kept, computed or how often it is saved."""
+        return {k: v for k, v in asdict(self.config).items() if k not in ("out", "device", "save_minutes")}
 
     def start(self) -> int:
         self.state.unlink(missing_ok=True)
@@ -295,19 +324,22 @@ class RunState:
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in values.items()}
         partial = self.state.with_name("state.partial")
-        save_file(tensors, partial, {"step": str(step), "config": json.dumps(asdict(self.config))})
+        save_file(tensors, partial, {"step": str(step), "settings": json.dumps(self.settings()), "photos": self.photos})
         partial.replace(self.state)
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
         if not self.state.exists():
             return self.start()
-        from safetensors import safe_open
-
-        with safe_open(self.state, framework="pt") as file:
-            metadata = file.metadata()
-        if json.loads(metadata["config"]) != asdict(self.config):
+        try:
+            with safe_open(self.state, framework="pt") as file:
+                metadata = file.metadata()
+            tensors = load_file(self.state)
+        except (SafetensorError, OSError) as error:
+            raise ColorlibError(f"{self.state} is damaged; start again without resuming: {error}") from error
+        if json.loads(metadata.get("settings", "null")) != self.settings():
             raise ColorlibError(f"{self.state} belongs to a run with other settings: choose another 'out'")
-        tensors = load_file(self.state)
+        if metadata["photos"] != self.photos:
+            raise ColorlibError(f"the training photos are not those that {self.state} was trained on: start again")
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         values: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
@@ -334,7 +366,8 @@ class RunState:
         if not self.csv.exists():
             return []
         with open(self.csv, newline="") as file:
-            return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]  # a line may have been cut short
+        return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
 
 
 def _generator(seed: int, purpose: int, number: int) -> torch.Generator:

@@ -210,7 +210,8 @@ def test_subtitles_are_copied_or_reported(tmp_path: Path, photo: np.ndarray, vid
     assert [data for _, data in packets(tmp_path / "new.mkv", "audio")] == [d for _, d in packets(source, "audio")]
     report = colorize_film(source, tmp_path / "new.mp4", video, progress=False)
     assert report.pictures == 12
-    assert any("subtitle (subrip)" in problem for problem in report.problems)
+    left_out = [problem.split(",")[0] for problem in report.problems]
+    assert left_out == ["left out: audio (pcm_s16le)", "left out: subtitle (srt)"]
 
 
 def test_one_picture_is_a_film(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:

@@ -1,0 +1,330 @@
+"""The rules that every notebook of the course keeps, checked without running it; running is the workbook's own test.
+
+`colorlib workbook --refresh` brings outputs up to date when a rule about outputs fails.
+"""
+
+import ast
+import functools
+import html
+import re
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbformat import NotebookNode
+from wrong_answers import WRONG_ANSWERS
+
+from colorlib.bins import ColorBins, UVHistogram
+from colorlib.course import EXERCISES, verdict
+from colorlib.workbook import NOTEBOOKS, PROFILES, PROJECT, load_profile, parameters_of, source_hash
+
+STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+COURSE = """
+00_start_here 01_color_bins 02_weight_maps 03_dataset 04_colorunet 05_training 06_temperature 07_confidence_maps
+08_color_histograms 09_data_augmentation 10_dataset_variety 11_video_smoothing 12_seeds_and_hints 13_paper_vs_code
+""".split()
+SHORTEST_ALT = 30  # characters; fewer cannot say what a figure shows
+LARGEST = 700_000  # bytes
+FORBIDDEN_TAGS = {"skip-execution", "raises-exception", "nbval-skip", "injected-parameters"}
+# What hides exceptions, works on one machine only, or is not Python.
+FORBIDDEN_CODE = {
+    "interact": r"\binteract(ive|ive_output|_manual)?\(",
+    "Output widget": r"\bOutput\(",
+    "interactive backend": r"%matplotlib",
+    "shell or pip": r"^\s*[!%]",
+    "absolute path": r"""["'](/|~|[A-Za-z]:\\\\)[\w.]""",
+}
+
+
+@functools.cache
+def read(stem: str) -> NotebookNode:
+    return nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+
+
+def code_cells(stem: str) -> list[NotebookNode]:
+    return [cell for cell in read(stem).cells if cell.cell_type == "code"]
+
+
+def text_of(stem: str) -> str:
+    return "\n\n".join(cell.source for cell in read(stem).cells if cell.cell_type == "markdown")
+
+
+def calls(stem: str, name: str) -> list[ast.Call]:
+    """All calls of a function, such as ``show(…)`` or ``figures.show(…)``, anywhere in the code."""
+    nodes = [node for cell in code_cells(stem) for node in ast.walk(ast.parse(cell.source))]
+    return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func).split(".")[-1] == name]
+
+
+def section(stem: str, heading: str) -> str:
+    """The text from the last heading that matches up to the next heading."""
+    parts = re.split(r"^(#+ .*)$", text_of(stem), flags=re.M)
+    found = [body for title, body in zip(parts[1::2], parts[2::2]) if re.search(heading, title, re.I)]
+    assert found, f"no heading with {heading}"
+    return found[-1]
+
+
+def test_notebooks_are_where_they_should_be():
+    assert STEMS and set(STEMS) <= set(COURSE)
+
+
+every_notebook = pytest.mark.parametrize("stem", STEMS)
+
+
+# Code
+
+
+@every_notebook
+def test_parameters_are_plain_literals_with_a_comment_each(stem):
+    cells = [cell for cell in code_cells(stem) if "parameters" in cell.metadata.get("tags", [])]
+    assert len(cells) == 1 and parameters_of(read(stem))
+    lines = cells[0].source.splitlines()
+    for statement in ast.parse(cells[0].source).body:
+        own = lines[statement.lineno - 1 : statement.end_lineno]
+        assert any(re.search(r"#\s*\w.{5}", line) for line in own), f"{own[0]} has no comment"
+
+
+def test_profiles_fit_and_the_quick_one_is_the_notebooks_own():
+    for profile in PROFILES:
+        values = load_profile(profile)
+        assert set(values) == set(STEMS)
+    for stem, values in load_profile("quick").items():
+        own = parameters_of(read(stem))
+        assert values == {name: own[name] for name in values}
+
+
+@every_notebook
+def test_nothing_that_hides_errors_or_needs_this_machine(stem):
+    for cell in read(stem).cells:
+        assert not FORBIDDEN_TAGS & set(cell.metadata.get("tags", [])), cell.source
+        if cell.cell_type == "code":
+            for what, pattern in FORBIDDEN_CODE.items():
+                assert not re.search(pattern, cell.source, re.M), f"{what} in:\n{cell.source}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "interact(f, x=3)",
+        "with widgets.Output() as out:",
+        "%matplotlib widget",
+        "!pip install x",
+        'open("/data/a.jpg")',
+    ],
+)
+def test_the_rules_notice(code):
+    assert any(re.search(pattern, code, re.M) for pattern in FORBIDDEN_CODE.values())
+
+
+def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    """An argument of a call, whether it is given by position or by name."""
+    given = dict(enumerate(call.args)) | {keyword.arg: keyword.value for keyword in call.keywords}
+    return given.get(name, given.get(position))
+
+
+@every_notebook
+def test_figures_are_begun_declared_and_described(stem):
+    names = [argument(call, 1, "name") for call in calls(stem, "show")]
+    assert all(isinstance(name, ast.Constant) for name in names), (
+        "figures have literal names, so that they can be found"
+    )
+    names = [ast.literal_eval(name) for name in names]
+    assert sorted(names) == sorted(read(stem).metadata.colorlib.figures)
+    assert len(set(names)) == len(names)
+    assert all(argument(call, 2, "alt") for call in calls(stem, "show"))
+    (begin,) = calls(stem, "begin")
+    assert ast.literal_eval(begin.args[0]) == stem
+    assert {keyword.arg for keyword in begin.keywords} == set(parameters_of(read(stem)))
+
+
+@every_notebook
+def test_shapes_are_asserted(stem):
+    code = "\n".join(cell.source for cell in code_cells(stem))
+    assert re.search(r"^\s*assert .*shape", code, re.M)
+
+
+# Text
+
+
+@every_notebook
+def test_the_first_cell_asks_and_promises(stem):
+    first = read(stem).cells[0].source
+    assert first.startswith(f"# {stem[:2]} · ")
+    assert "?" in first  # the question
+    assert len(re.findall(r"^\d\. ", first, re.M)) == 3  # goals
+    assert re.search(r"prerequisites|before", first, re.I)
+    assert re.search(r"minutes", first)
+
+
+@every_notebook
+def test_the_end_repeats_asks_and_leads_on(stem):
+    recap = section(stem, r"recap|what you can do now")
+    assert len(re.findall(r"^(\d\.|\*|-) ", recap, re.M)) >= 3
+    recall = section(stem, r"recall|questions")
+    assert recall.count("<details>") == recall.count("</details>") >= 3
+    links = re.findall(r"\((\w+)\.ipynb\)", text_of(stem))
+    assert set(links) <= set(COURSE)
+    if stem != COURSE[-1]:
+        assert links and links[-1] > stem
+
+
+@every_notebook
+def test_pictures_in_the_text_have_alternatives(stem):
+    text = text_of(stem)
+    assert not re.search(r"!\[\s*\]\(", text)
+    assert all(len(alt) >= SHORTEST_ALT for alt in re.findall(r"!\[([^\]]*)\]\(", text))
+    assert all(re.search(r'alt="[^"]{30,}"', tag) for tag in re.findall(r"<img[^>]*>", text))
+
+
+@every_notebook
+def test_text_can_be_read(stem):
+    """Balanced <details>, and no cell that is a wall of text."""
+    text = text_of(stem)
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("<summary>") == text.count("</summary>") == text.count("<details>")
+    assert "\t" not in text
+
+
+# Exercises
+
+
+def namespace_of(stem: str) -> dict[str, Any]:
+    """What the notebook's own imports bring."""
+    imports = [
+        node
+        for cell in code_cells(stem)
+        for node in ast.parse(cell.source).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    namespace: dict[str, Any] = {"torch": torch, "np": np}
+    exec(compile(ast.Module(imports, type_ignores=[]), stem, "exec"), namespace)
+    return namespace
+
+
+def definitions(stem: str, name: str) -> list[ast.stmt]:
+    """The statements that define a function, or give a variable its value, in the notebook's own code."""
+    nodes = [node for cell in code_cells(stem) for node in ast.parse(cell.source).body]
+    return [
+        node
+        for node in nodes
+        if (isinstance(node, ast.FunctionDef) and node.name == name)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name)
+    ]
+
+
+def solutions(stem: str) -> list[str]:
+    """The Python code under each "Solution"."""
+    blocks = re.findall(r"<details>\s*<summary>\s*Solution.*?</details>", text_of(stem), re.S)
+    return ["\n".join(re.findall(r"```python\n(.*?)```", block, re.S)) for block in blocks]
+
+
+ASKED = [
+    (stem, ast.literal_eval(call.args[0]), ast.unparse(call.args[1])) for stem in STEMS for call in calls(stem, "check")
+]
+every_exercise = pytest.mark.parametrize(("stem", "exercise", "answer"), ASKED)
+
+
+@every_notebook
+def test_there_is_an_exercise_with_hint_and_solution(stem):
+    count = sum(asked[0] == stem for asked in ASKED)
+    assert count >= 1
+    assert len(re.findall(r"<summary>\s*Hint", text_of(stem))) >= count
+    assert len(solutions(stem)) == count
+
+
+@every_exercise
+def test_the_stub_is_not_started(stem, exercise, answer):
+    """As committed, an exercise is open: it neither passes nor scolds."""
+    stubs = definitions(stem, answer)
+    assert len(stubs) == 1, f"{answer} should be defined once"
+    namespace = namespace_of(stem)
+    exec(compile(ast.Module(stubs, type_ignores=[]), stem, "exec"), namespace)
+    assert verdict(exercise, namespace[answer])[0] is None
+
+
+@every_exercise
+def test_the_solution_is_right(stem, exercise, answer):
+    namespace = namespace_of(stem)
+    (solution,) = [code for code in solutions(stem) if re.search(rf"^(def {answer}\(|{answer} =)", code, re.M)]
+    exec(solution, namespace)
+    assert verdict(exercise, namespace[answer]) == (True, "right, well done!")
+
+
+def test_every_exercise_is_asked_once_and_every_mistake_belongs_to_one():
+    asked = [exercise for _, exercise, _ in ASKED]
+    assert len(set(asked)) == len(asked)
+    assert set(WRONG_ANSWERS) <= set(asked) <= set(EXERCISES)
+
+
+# Code of today's lesson that the library has too: both say the same
+
+
+def function_of(stem: str, name: str) -> Any:
+    namespace = namespace_of(stem)
+    exec(compile(ast.Module(definitions(stem, name), type_ignores=[]), stem, "exec"), namespace)
+    return namespace[name]
+
+
+def test_the_lesson_on_grid_bins_is_the_library(histogram, real_photos):
+    most_frequent_cells = function_of("01_color_bins", "most_frequent_cells")
+    few_colors = UVHistogram().add(torch.tensor([[[0.0, 0.2, -0.3]], [[0.0, 0.5, 0.1]]]))
+    for counted, n, grid in ((histogram, 20, 10), (histogram, 32, 17), (histogram, 1, 3), (few_colors, 3, 10)):
+        mine = most_frequent_cells(*counted.colors(), n, grid)
+        torch.testing.assert_close(mine, ColorBins.from_histogram(counted, n, "grid", grid).colors)
+
+
+def test_the_lesson_on_orders_of_magnitude_is_its_own_solution():
+    orders = function_of("02_weight_maps", "orders")
+    assert verdict("orders_of_magnitude", orders)[0] is True
+
+
+# What is committed
+
+
+@every_notebook
+def test_outputs_belong_to_the_code(stem):
+    notebook = read(stem)
+    nbformat.validate(notebook)
+    assert notebook.metadata.colorlib.source_hash == source_hash(notebook), "stale: run `colorlib workbook --refresh`"
+    assert notebook.metadata.kernelspec.name == "python3"
+    cells = code_cells(stem)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@every_notebook
+def test_outputs_are_clean(stem):
+    notebook = read(stem)
+    assert not {"widgets", "papermill"} & set(notebook.metadata)
+    assert all(not {"papermill", "execution"} & set(cell.metadata) for cell in notebook.cells)
+    for cell in code_cells(stem):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output.text
+            assert not any("widget" in kind for kind in output.get("data", {})), cell.source
+            assert str(PROJECT) not in str(output)
+
+
+@every_notebook
+def test_figures_are_shown_with_alternatives(stem):
+    pages = [o.data["text/html"] for cell in code_cells(stem) for o in cell.outputs if "text/html" in o.get("data", {})]
+    pictures = [tag for page in pages for tag in re.findall(r"<img[^>]*>", page)]
+    assert len(pictures) >= len(read(stem).metadata.colorlib.figures)
+    for tag in pictures:
+        alt = re.search(r'alt="([^"]*)"', tag)
+        assert alt and len(html.unescape(alt[1])) >= SHORTEST_ALT, tag[:200]
+
+
+@every_notebook
+def test_files_are_small(stem):
+    assert (NOTEBOOKS / f"{stem}.ipynb").stat().st_size <= LARGEST
+
+
+@every_notebook
+def test_some_outputs_are_compared(stem):
+    """Cells that nbval compares have one short text, and nothing that a picture or another machine would change."""
+    compared = [cell for cell in code_cells(stem) if "NBVAL_CHECK_OUTPUT" in cell.source]
+    assert compared
+    for cell in compared:
+        assert cell.outputs and all(output.output_type == "stream" for output in cell.outputs)
+        assert len(cell.outputs[0].text) < 1000
