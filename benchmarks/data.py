@@ -182,9 +182,7 @@ def main() -> None:
         whole = Cache(folder / "whole", verify=False).checksum
         kills = kill_and_resume(folder, args.kills)
         same = Cache(folder / "killed").checksum == whole
-        print(
-            f"killed {kills} times with SIGKILL, then resumed: {'identical' if same else 'DIFFERENT'} checksum {whole}"
-        )
+        print(f"killed {kills} times, then resumed: {'identical' if same else 'DIFFERENT'} checksum {whole}")
         shutil.rmtree(folder / "killed")
         shutil.rmtree(folder / "whole")
         for count in args.memory:
@@ -205,7 +203,7 @@ def run(command: list[str]) -> tuple[float, int]:
 
 
 def kill_and_resume(folder: Path, times: int) -> int:
-    """Prepare, killing the process each time it has got a little further, and finish at last; how often it was killed."""
+    """Prepare, killed each time it has got a little further, and finish at last; how often it was killed."""
     out, rng, killed = folder / "killed", np.random.default_rng(0), 0
     chunks = (len(find_photos(folder / "photos")) + 63) // 64
     for target in np.linspace(0, chunks, times + 1, endpoint=False)[1:]:

@@ -294,7 +294,7 @@ def plot_reliability(ax: Axes, table: "np.ndarray | torch.Tensor") -> None:
     ax.scatter(
         confidence / share, right / share, s=12 + 600 * share, color=PALETTE[0], alpha=0.6, linewidth=0, clip_on=False
     )
-    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence")
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence", xticks=[0, 0.5, 1])
 
 
 def order_by_hue(bins: ColorBins) -> np.ndarray:

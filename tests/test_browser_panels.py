@@ -149,8 +149,13 @@ def test_the_careful_painter(browser, lab, tmp_path, synthetic_photo):
     before, after = changes(page, lambda: select.select_option(index=1))
     assert after.split(":")[0] == select.locator("option").all_inner_texts()[1] != photo
     write_photo(tmp_path / "my holiday.png", synthetic_photo)
-    mine = page.locator("input[type=file]").first
-    before, after = changes(page, lambda: mine.set_input_files(tmp_path / "my holiday.png"))
+
+    def upload() -> None:
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="or your own photo").click()
+        chooser.value.set_files(tmp_path / "my holiday.png")
+
+    before, after = changes(page, upload)
     assert after.startswith("my holiday.png: ")
     page.close()
 

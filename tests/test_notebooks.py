@@ -18,6 +18,8 @@ from wrong_answers import WRONG_ANSWERS
 
 from colorlib.bins import ColorBins, UVHistogram
 from colorlib.course import EXERCISES, verdict
+from colorlib.losses import rebalanced_cross_entropy
+from colorlib.prediction import annealed_mean
 from colorlib.workbook import NOTEBOOKS, PROFILES, PROJECT, load_profile, parameters_of, source_hash
 
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -135,7 +137,8 @@ def test_figures_are_begun_declared_and_described(stem):
     assert all(argument(call, 2, "alt") for call in calls(stem, "show"))
     (begin,) = calls(stem, "begin")
     assert ast.literal_eval(begin.args[0]) == stem
-    assert {keyword.arg for keyword in begin.keywords} == set(parameters_of(read(stem)))
+    recorded = set(re.findall(r"\b(\w+)=", ast.unparse(begin)))  # f(a=a) and f(**dict(a=a)) alike
+    assert recorded and recorded <= set(parameters_of(read(stem)))
 
 
 @every_notebook
@@ -277,6 +280,25 @@ def test_the_lesson_on_grid_bins_is_the_library(histogram, real_photos):
 def test_the_lesson_on_orders_of_magnitude_is_its_own_solution():
     orders = function_of("02_weight_maps", "orders")
     assert verdict("orders_of_magnitude", orders)[0] is True
+
+
+def test_the_lesson_on_the_loss_is_the_library():
+    masked_loss = function_of("05_training", "masked_loss")
+    generator = torch.Generator().manual_seed(0)
+    logits, target = torch.randn(2, 5, 6, 7, generator=generator), torch.randint(5, (2, 6, 7), generator=generator)
+    weights, mask = torch.tensor([0.2, 1.0, 3.0, 0.0, 7.0]), torch.rand(2, 6, 7, generator=generator) < 0.6
+    mine = masked_loss(logits, target, weights, mask)
+    torch.testing.assert_close(mine, rebalanced_cross_entropy(logits, target, weights, mask))
+
+
+def test_the_lesson_on_the_annealed_mean_is_the_library():
+    mine, printed = (function_of("06_temperature", f"{kind}_annealed_mean") for kind in ("stable", "printed"))
+    generator = torch.Generator().manual_seed(0)
+    logits, colors = 9 * torch.randn(32, 4, 5, generator=generator), torch.rand(32, 2, generator=generator) - 0.5
+    for temperature in (0.001, 0.05, 0.38, 1.0, 10.0):
+        torch.testing.assert_close(mine(logits, colors, temperature), annealed_mean(logits, colors, temperature))
+    torch.testing.assert_close(printed(logits, colors, 1.0), annealed_mean(logits, colors, 1.0))
+    assert printed(logits, colors, 0.001).isnan().any()  # the lesson's point
 
 
 # What is committed

@@ -261,6 +261,20 @@ def test_a_strip_at_a_time_shows_no_seams(colorizer, synthetic_photo, monkeypatc
         assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # rounding of a sum in another order
 
 
+@pytest.mark.parametrize(("height", "width"), [(96, 144), (131, 97), (300, 65), (60, 400)])
+def test_painting_against_the_whole_computed_at_once(height, width):
+    """Slope and offset enlarged by PyTorch's own bilinear interpolation, without strips or matrices."""
+    generator = torch.Generator().manual_seed(0)
+    photo = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8).numpy()
+    luma, chroma = torch.rand(24, 20, generator=generator), 0.3 * torch.rand(2, 24, 20, generator=generator) - 0.15
+    small = torch.cat(local_linear_model(luma, chroma))[None]
+    slope, offset = torch.nn.functional.interpolate(small, (height, width), mode="bilinear")[0].split(2)
+    full = luma_of(to_tensor(photo))
+    expected = to_uint8(join(full, slope * full + offset))
+    difference = np.abs(paint(photo, luma, chroma).astype(int) - expected)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
 def test_colour_borders_follow_the_photos_own_edges():
     """Two halves, dark and bright, predicted blue and orange at an eighth of the size: no colour bleeds far."""
     size, small = 256, 32

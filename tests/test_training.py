@@ -410,6 +410,16 @@ def test_a_damaged_state_is_reported(half_done, content):
         train(half_done, resume=True)
 
 
+def test_steps_after_the_saved_one_are_not_logged_twice(half_done):
+    """Validated and logged, but killed before the state was saved: the resumed run does these steps again."""
+    with open(Path(half_done.out) / "history.csv", "a") as file:
+        file.write("18,9.0,9.0,0.0\n")
+    train(half_done, resume=True)
+    rows = history(Path(half_done.out))
+    assert [int(row["step"]) for row in rows] == [6, 12, 18, 24]
+    assert float(rows[2]["train_loss"]) != 9
+
+
 def test_a_line_cut_short_in_the_history_is_no_obstacle(half_done):
     """A computer that loses power may leave half a line."""
     with open(Path(half_done.out) / "history.csv", "a") as file:

@@ -122,7 +122,115 @@ def one_minus_lambda(frequency: Tensor, orders: float) -> float:
     return 1 - excess / (excess + (ratio - 1) / len(frequency))
 
 
-WRONG_ANSWERS: dict[str, list[Callable[..., Any]]] = {
+# Notebook 05
+
+
+def unweighted_gradient(logits: Tensor, target: int, weights: Tensor) -> Tensor:
+    gradient = logits.softmax(0)
+    gradient[target] -= 1
+    return gradient
+
+
+def uphill(logits: Tensor, target: int, weights: Tensor) -> Tensor:
+    return -weights[target] * unweighted_gradient(logits, target, weights)
+
+
+def weighted_by_every_bin(logits: Tensor, target: int, weights: Tensor) -> Tensor:
+    return weights * unweighted_gradient(logits, target, weights)
+
+
+def overflowing_gradient(logits: Tensor, target: int, weights: Tensor) -> Tensor:
+    gradient = logits.exp() / logits.exp().sum()
+    gradient[target] -= 1
+    return weights[target] * gradient
+
+
+def last_step(history: list[dict[str, float]]) -> float:
+    return history[-1]["step"]
+
+
+def best_at_training(history: list[dict[str, float]]) -> float:
+    return min(history, key=lambda row: row["train_loss"])["step"]
+
+
+def later_of_equals(history: list[dict[str, float]]) -> float:
+    return min(reversed(history), key=lambda row: row["validation_loss"])["step"]
+
+
+def its_loss(history: list[dict[str, float]]) -> float:
+    return min(row["validation_loss"] for row in history)
+
+
+def its_place(history: list[dict[str, float]]) -> float:
+    return min(range(len(history)), key=lambda i: history[i]["validation_loss"])
+
+
+# Notebook 06
+
+
+def as_printed(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    powers = (z.log() / temperature).exp()
+    return (powers / powers.sum()) @ colors
+
+
+def power_of_temperature(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    powers = z**temperature
+    return (powers / powers.sum()) @ colors
+
+
+def temperature_forgotten(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    return z @ colors
+
+
+def likeliest_only(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    return colors[z.argmax()]
+
+
+def with_an_epsilon(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    powers = (z + 1e-8) ** (1 / temperature)
+    return (powers / powers.sum()) @ colors
+
+
+def bisect(colourfulness_at: Callable[[float], float], target: float, halvings: int, low_if_above: bool) -> float:
+    low, high = 0.01, 10.0
+    for _ in range(halvings):
+        middle = (low * high) ** 0.5
+        if (colourfulness_at(middle) > target) == low_if_above:
+            low = middle
+        else:
+            high = middle
+    return (low * high) ** 0.5
+
+
+def too_few_halvings(colourfulness_at: Callable[[float], float], target: float) -> float:
+    return bisect(colourfulness_at, target, halvings=4, low_if_above=True)
+
+
+def wrong_half(colourfulness_at: Callable[[float], float], target: float) -> float:
+    return bisect(colourfulness_at, target, halvings=30, low_if_above=False)
+
+
+def within_one(colourfulness_at: Callable[[float], float], target: float) -> float:
+    return min(1.0, bisect(colourfulness_at, target, halvings=30, low_if_above=True))
+
+
+def limits_swapped(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
+    return colors.mean(0), colors[logits.argmax()]
+
+
+def gray_when_hot(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
+    return colors[logits.argmax()], torch.zeros(2)
+
+
+def plain_mean_when_hot(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
+    return colors[logits.argmax()], logits.softmax(0) @ colors
+
+
+def hot_only(logits: Tensor, colors: Tensor) -> Tensor:
+    return colors.mean(0)
+
+
+WRONG_ANSWERS: dict[str, list[Any]] = {
     "luma": [plain_mean, luma_with_a_channel, luma_of_bgr, modern_luma],
     "nearest_bin": [farthest_bin, nearest_point, nearest_by_one_channel, nearest_by_largest_difference, distances],
     "decode": [channels_last, transposed, channels_swapped],
@@ -130,6 +238,12 @@ WRONG_ANSWERS: dict[str, list[Callable[..., Any]]] = {
     "weights": [not_scaled, scaled_to_mean_one, lambda_swapped, without_n],
     "orders_of_magnitude": [natural_logarithm, first_to_last, ratio_itself],
     "lambda_for": [without_n_in_lambda, lambda_of_one_order, one_minus_lambda],
+    "loss_gradient": [unweighted_gradient, uphill, weighted_by_every_bin, overflowing_gradient],
+    "uniform_loss": [32.0, 1 / 32, 5.0, -3.4657, 1.505],
+    "best_step": [last_step, best_at_training, later_of_equals, its_loss, its_place],
+    "annealed_pixel": [as_printed, power_of_temperature, temperature_forgotten, likeliest_only, with_an_epsilon],
+    "find_temperature": [too_few_halvings, wrong_half, within_one],
+    "temperature_limits": [limits_swapped, gray_when_hot, plain_mean_when_hot, hot_only],
 }
 
 

@@ -1,0 +1,87 @@
+"""A real JupyterLab in a real, headless Chromium, for the tests that want to see a panel move."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from colorlib.workbook import PROJECT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update --disable-sync""".split()
+MINUTE = 60_000  # milliseconds; on a busy machine things take their time, and that is no failure
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """An empty page. Without Chromium the test is skipped, except where CI says that it has to run."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI is set, so the browser tests have to run, but there is no chromium: install it")
+        pytest.skip("needs chromium, which is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(MINUTE)
+        yield page
+        browser.close()
+
+
+@contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """A JupyterLab for a folder; gives the address up to the name of a notebook."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [f"--port={port}", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=test"]
+    quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    # Settings and sessions of whoever runs the tests stay out of it.
+    own = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "COLORLIB_FIGURES")}
+    paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *options, *quiet]
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(command, env=os.environ | own | {"PYTHONPATH": paths}, stdout=log, stderr=log)
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2)
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "server.log").read_text()
+                time.sleep(1)
+        yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token=test"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def copy_without_outputs(path: Path, folder: Path) -> Path:
+    """A fresh copy of a notebook, as a student opens it."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / path.name)
+    return folder / path.name
+
+
+def run_all_cells(page: Page, address: str) -> None:
+    """Open a notebook, wait for its kernel, choose Run All Cells, and wait until the kernel has nothing left to do."""
+    page.goto(address, timeout=2 * MINUTE)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=2 * MINUTE)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # JupyterLab draws only the cells in view, so the panel is looked for from the bottom of the notebook upwards.
+    page.get_by_text("(ipykernel) | Busy").wait_for(timeout=2 * MINUTE)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=8 * MINUTE)

@@ -1,0 +1,81 @@
+"""What only a browser can prove: panels appear, and move under a mouse, under a keyboard and with an uploaded file."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lab_in_browser import MINUTE, browser_page, copy_without_outputs, jupyterlab, run_all_cells
+from PIL import Image
+from playwright.sync_api import Page
+
+from colorlib.workbook import NOTEBOOKS
+
+PICTURE = ".jupyter-widgets img"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def opened(request, tmp_path: Path) -> Iterator[Page]:
+    """A page with the notebook named in the test's parameter, all of its cells run, its panel in view."""
+    with browser_page() as page, jupyterlab(tmp_path) as address:
+        notebook = copy_without_outputs(NOTEBOOKS / f"{request.param}.ipynb", tmp_path)
+        run_all_cells(page, address.format(name=notebook.name))
+        page.locator(PICTURE).scroll_into_view_if_needed()
+        yield page
+
+
+def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:
+    """The panel's alternative text before an action, and after the picture has changed."""
+    picture = page.locator(PICTURE)
+    alt, source = picture.get_attribute("alt"), picture.get_attribute("src")
+    action()
+    changed = f"old => document.querySelector('{PICTURE}')?.src != old"
+    page.wait_for_function(changed, arg=source, timeout=MINUTE)
+    assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") > 100  # a picture, not a broken one
+    return str(alt), str(picture.get_attribute("alt"))
+
+
+def drag_to_the_right(page: Page, pixels: int) -> None:
+    box = page.locator(".noUi-handle").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=5)
+    page.mouse.up()
+
+
+def value_of(alt: str, name: str) -> float:
+    return float(alt.split(f"{name} = ")[1].split(",")[0])
+
+
+@pytest.mark.parametrize("opened", ["02_weight_maps"], indirect=True)
+def test_lambda_follows_mouse_keyboard_and_list(opened):
+    assert opened.locator(".noUi-handle").count() == 1
+    before, now = after(opened, lambda: drag_to_the_right(opened, 60))
+    assert value_of(now, "λ") > value_of(before, "λ") == 0.05
+    opened.locator(".noUi-handle").focus()
+    before, now = after(opened, lambda: opened.keyboard.press("ArrowLeft"))
+    assert value_of(now, "λ") < value_of(before, "λ")
+    before, now = after(opened, lambda: opened.locator(".jupyter-widgets select").select_option("ours: k-means"))
+    assert "paper" in before and "ours: k-means" in now
+    assert opened.get_by_text("not started yet").count() > 0  # the exercises, further down
+
+
+@pytest.mark.parametrize("opened", ["00_start_here"], indirect=True)
+def test_your_own_photo(opened, tmp_path):
+    photo = np.zeros((120, 200, 3), np.uint8)
+    photo[:60], photo[60:] = 200, 90
+    Image.fromarray(photo).save(tmp_path / "mine.png")
+    (tmp_path / "notes.jpg").write_text("not a picture")
+    files = opened.locator(".jupyter-widgets input[type=file]")
+
+    before, now = after(opened, lambda: files.set_input_files(tmp_path / "mine.png"))
+    assert before.startswith("an example") and now.startswith("your photo")
+    size = opened.evaluate(f"[document.querySelector('{PICTURE}').naturalWidth]")
+    assert size == [400]  # gray and coloured, side by side
+
+    files.set_input_files(tmp_path / "notes.jpg")
+    opened.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()
