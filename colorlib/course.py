@@ -235,7 +235,7 @@ def _uniform_loss(uniform_loss: float) -> None:
     """uniform_loss: the mean loss of a network that gives all of the 32 bins the same probability."""
     got = uniform_loss.item() if isinstance(uniform_loss, Tensor) else uniform_loss
     if not isinstance(got, (int, float)) or not abs(got - math.log(32)) <= 0.01:  # without giving the number away
-        raise WrongAnswerError(f"I expected another number than {_short(got)}: the surprise at a bin of probability 1/32.")
+        raise WrongAnswerError(f"I expected the surprise at a bin of probability 1/32, and got {_short(got)}.")
 
 
 @exercise("best_step")

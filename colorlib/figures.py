@@ -313,10 +313,13 @@ def pair_of_bars(ax: Axes, bins: ColorBins, first: Sequence[float], second: Sequ
     ax.set(xlabel="bin", xlim=(-0.7, len(bins) - 0.3))
 
 
-def show_clip(frames: np.ndarray, name: str, alt: str, rate: int = 12, numbers: Any = None) -> None:
+def show_clip(
+    frames: np.ndarray, name: str, alt: str, rate: int = 12, numbers: Any = None, width: int | None = None
+) -> None:
     """Display a short film, uint8 (t, H, W, 3), that plays where it stands; write and record it as `show` does.
 
-    It is H.264, which every browser plays; exports that drop films keep the alternative text.
+    ``width`` is how wide it is shown, in CSS pixels. The film is H.264, which every browser plays; exports that drop
+    films keep the alternative text.
     """
     if _lesson is None:
         raise ColorlibError("call colorlib.figures.begin(notebook, …) before showing a clip")
@@ -328,7 +331,7 @@ def show_clip(frames: np.ndarray, name: str, alt: str, rate: int = 12, numbers: 
     _record(name, {**entry, "numbers": numbers})
     source = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
     label = html.escape(alt)
-    look = 'controls loop muted playsinline style="max-width:100%;height:auto"'
+    look = f'controls loop muted playsinline width="{width or frames.shape[2]}" style="max-width:100%;height:auto"'
     display(HTML(f'<video {look} aria-label="{label}" src="{source}">{label}</video>'))
 
 
