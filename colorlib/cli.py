@@ -514,6 +514,7 @@ def add_command(commands: Commands, run: Any, summary: str, details: str, *examp
 
 
 def add_colorize(commands: Commands) -> None:
+    """The arguments of ``colorlib colorize``."""
     parser = add_command(
         commands,
         colorize,
@@ -536,6 +537,7 @@ def add_colorize(commands: Commands) -> None:
 
 
 def add_video(commands: Commands) -> None:
+    """The arguments of ``colorlib video``."""
     parser = add_command(
         commands,
         video,
@@ -569,6 +571,7 @@ def add_video(commands: Commands) -> None:
 
 
 def add_models(commands: Commands) -> None:
+    """The arguments of ``colorlib models``."""
     parser = add_command(
         commands,
         models,
@@ -582,6 +585,7 @@ def add_models(commands: Commands) -> None:
 
 
 def add_evaluate(commands: Commands) -> None:
+    """The arguments of ``colorlib evaluate``."""
     parser = add_command(
         commands,
         evaluate,
@@ -600,6 +604,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def add_data(commands: Commands) -> None:
+    """The arguments of ``colorlib data``."""
     parser = add_command(
         commands,
         data,
@@ -625,6 +630,7 @@ def add_data(commands: Commands) -> None:
 
 
 def add_data_options(parser: argparse.ArgumentParser, dataset: str) -> None:
+    """The options that only some data sets take."""
     if dataset == "folder":
         parser.add_argument("source", metavar="FOLDER", type=Path, help="the photos")
     elif dataset == "paper":
@@ -645,6 +651,7 @@ def add_data_options(parser: argparse.ArgumentParser, dataset: str) -> None:
 
 
 def add_bins(commands: Commands) -> None:
+    """The arguments of ``colorlib bins``."""
     parser = add_command(
         commands,
         bins,
@@ -666,6 +673,7 @@ def add_bins(commands: Commands) -> None:
 
 
 def add_train(commands: Commands) -> None:
+    """The arguments of ``colorlib train``."""
     parser = add_command(
         commands,
         train,
@@ -683,6 +691,7 @@ def add_train(commands: Commands) -> None:
 
 
 def add_workbook(commands: Commands) -> None:
+    """The arguments of ``colorlib workbook``."""
     parser = add_command(
         commands,
         workbook,

@@ -41,7 +41,8 @@ def imported(source: str) -> set[str]:
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - {"colorlib", "benchmarks", "conftest"}
+    ours = {"colorlib", "benchmarks"} | {path.stem for path in (PROJECT / "tests").glob("*.py")}
+    return found - set(sys.stdlib_module_names) - ours
 
 
 def distributions_of(modules: set[str]) -> set[str]:
