@@ -54,7 +54,7 @@ def colorize_film(
     Args:
         source: any film that FFmpeg reads; colours that it already has are ignored.
         target: ends in .mp4, .m4v, .mov, .mkv or .webm; an existing file is replaced.
-        video: the network and the way of smoothing.
+        video: the network and the way of smoothing; it forgets what it has seen before.
         side_by_side: the gray film at the left, the coloured one at the right.
         quality: the encoder's constant rate factor, 0 (best, largest) to 51; at 18 hardly any loss can be seen.
         progress: show a bar with the time left; None: only on a terminal.
@@ -65,6 +65,7 @@ def colorize_film(
     source, target = Path(source), Path(target)
     _check_target(source, target, quality)
     partial = target.with_name(f".{target.stem}.partial{target.suffix}")
+    video.reset()
     pictures = 0
     hidden = None if progress is None else not progress
     try:

@@ -232,7 +232,13 @@ class VideoColorizer:
             raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
         self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
-        self.cut_detector = SceneCuts() if cuts else None
+        self.cuts = cuts
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: a new film begins."""
+        self.smoother.reset()
+        self.cut_detector = SceneCuts() if self.cuts else None
         self.cuts_found = 0
         self._shape: torch.Size | None = None
 

@@ -20,6 +20,7 @@ from colorlib.workbook import PROJECT
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync""".split()
+PICTURE = ".jupyter-widgets img"
 MINUTE = 60_000  # milliseconds; on a busy machine things take their time, and that is no failure
 
 
@@ -47,7 +48,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     options = [f"--port={port}", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=test"]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     # Settings and sessions of whoever runs the tests stay out of it.
-    own = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "COLORLIB_FIGURES")}
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "COLORLIB_FIGURES")
+    own = {name: str(folder / name.lower()) for name in folders}
+    # By default only the cells in view are drawn, and a test could not find the others.
+    settings = folder / "jupyterlab_settings_dir" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')
     paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *options, *quiet]
     with open(folder / "server.log", "w") as log:
@@ -77,11 +83,10 @@ def copy_without_outputs(path: Path, folder: Path) -> Path:
 
 
 def run_all_cells(page: Page, address: str) -> None:
-    """Open a notebook, wait for its kernel, choose Run All Cells, and wait until the kernel has nothing left to do."""
+    """Open a notebook, wait for its kernel, choose Run All Cells, and wait for the picture in its first panel."""
     page.goto(address, timeout=2 * MINUTE)
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=2 * MINUTE)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    # JupyterLab draws only the cells in view, so the panel is looked for from the bottom of the notebook upwards.
-    page.get_by_text("(ipykernel) | Busy").wait_for(timeout=2 * MINUTE)
-    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=8 * MINUTE)
+    page.locator(PICTURE).first.wait_for(state="attached", timeout=8 * MINUTE)
+    page.locator(PICTURE).first.scroll_into_view_if_needed()

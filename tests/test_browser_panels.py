@@ -50,10 +50,10 @@ def lab(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    # Off-screen cells are left out of the page unless the whole notebook is asked for.
+    # Off-screen cells are left out of the page unless all are asked for; nor should it ask which kernel to take.
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none", "autoStartDefaultKernel": true}')
     options = [f"--port={port}", "--IdentityProvider.token=x", f"--ServerApp.root_dir={folder}"]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
@@ -92,7 +92,7 @@ def run_in_browser(browser, lab, number: str):
     nbformat.write(shortened(number), folder / name)
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(address.format(name=name), timeout=2 * MINUTE)
-    page.wait_for_selector("[data-status=idle]", timeout=2 * MINUTE)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=2 * MINUTE)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_selector(PICTURE, timeout=4 * MINUTE)

@@ -128,6 +128,15 @@ def test_the_colours_are_those_of_the_smoothed_frames(tmp_path: Path, photo: np.
         assert np.abs(got - expected).mean() < 4  # 4:2:0 holds colours at half the size
 
 
+def test_a_film_does_not_remember_the_one_before(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
+    first = make_film(tmp_path / "first.mp4", np.ascontiguousarray(photo[::-1]))
+    second = make_film(tmp_path / "second.mp4", photo, times=(0, 1))
+    colorize_film(second, tmp_path / "fresh.mp4", video, progress=False)
+    colorize_film(first, tmp_path / "between.mp4", video, progress=False)
+    colorize_film(second, tmp_path / "again.mp4", video, progress=False)
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "fresh.mp4").read_bytes()
+
+
 def test_an_irregular_clock_is_kept(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
     times = (0, 40, 80, 300, 333, 900, 1000)
     source = make_film(tmp_path / "old.mp4", photo, times=times, time_base=Fraction(1, 1000))
