@@ -178,9 +178,10 @@ def is_near_gray(rgb: np.ndarray) -> bool:
 
 def mean_chroma(rgb: np.ndarray) -> float:
     """The mean of √(U² + V²) over the pixels of a uint8 photo (H, W, 3): 0 for gray, at most 0.66."""
-    red, green, blue = (rgb[..., channel].astype(np.float32) / 255 for channel in range(3))
-    u, v = (a * red + b * green + c * blue for a, b, c in RGB_TO_YUV[1:].tolist())
-    return float(np.sqrt(u * u + v * v).mean())
+    green = rgb[..., 1].astype(np.float32)
+    red, blue = rgb[..., 0] - green, rgb[..., 2] - green  # all that counts: U and V of (g, g, g) are 0
+    u, v = (from_red * red + from_blue * blue for from_red, _, from_blue in RGB_TO_YUV[1:].tolist())
+    return float(np.sqrt(u * u + v * v).mean()) / 255
 
 
 def count_chroma(frames: Frames) -> UVHistogram:

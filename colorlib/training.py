@@ -172,6 +172,7 @@ def encode_batch(frames: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def validate(model: nn.Module, frames: Frames, bins: ColorBins, weights: Tensor) -> dict[str, float]:
     """Loss and bin accuracy on whole frames, each photo's pixels counting alike."""
+    was_training = model.training
     model.eval()
     loss = correct = pixels = 0.0
     for batch in frames.batches(16):
@@ -181,7 +182,7 @@ def validate(model: nn.Module, frames: Frames, bins: ColorBins, weights: Tensor)
         loss += float(rebalanced_cross_entropy(logits, target, weights, mask) * mask.sum())
         correct += float(((logits.argmax(1) == target) & mask).sum())
         pixels += float(mask.sum())
-    model.train()
+    model.train(was_training)
     return {"loss": loss / pixels, "accuracy": correct / pixels}
 
 
