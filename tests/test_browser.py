@@ -70,12 +70,16 @@ def test_your_own_photo(opened, tmp_path):
     photo[:60], photo[60:] = 200, 90
     Image.fromarray(photo).save(tmp_path / "mine.png")
     (tmp_path / "notes.jpg").write_text("not a picture")
-    files = opened.locator(".jupyter-widgets input[type=file]")
 
-    before, now = after(opened, lambda: files.set_input_files(tmp_path / "mine.png"))
+    def choose(name: str) -> None:
+        with opened.expect_file_chooser() as chooser:
+            opened.get_by_role("button", name="choose a photo").click()
+        chooser.value.set_files(tmp_path / name)
+
+    before, now = after(opened, lambda: choose("mine.png"))
     assert before.startswith("an example") and now.startswith("your photo")
     size = opened.evaluate(f"[document.querySelector('{PICTURE}').naturalWidth]")
     assert size == [400]  # gray and coloured, side by side
 
-    files.set_input_files(tmp_path / "notes.jpg")
+    choose("notes.jpg")
     opened.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()

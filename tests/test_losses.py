@@ -122,5 +122,5 @@ def test_nothing_to_learn_from_is_zero_not_nan():
     logits.requires_grad_()
     loss = rebalanced_cross_entropy(logits, target, weights, torch.zeros_like(mask))
     loss.backward()
-    assert float(loss) == 0 and logits.grad is not None and (logits.grad == 0).all()
-    assert float(l2_regression(logits[:, :2], logits[:, 2:4], torch.zeros_like(mask))) == 0
+    assert loss.item() == 0 and logits.grad is not None and (logits.grad == 0).all()
+    assert l2_regression(logits[:, :2], logits[:, 2:4], torch.zeros_like(mask)).item() == 0
