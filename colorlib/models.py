@@ -111,13 +111,71 @@ class ColorUNet(nn.Module):
         """luma (B, 1, H, W) -> logits (B, n, H, W)."""
         half = self.down1(_checked(luma, self.stride))  # (B, 16, H/2, W/2)
         quarter = self.down2(half)  # (B, 32, H/4, W/4)
-        eighth = self.down3(quarter)  # (B, 64, H/8, W/8)
+        eighth = self.deepest(quarter)  # (B, 64, H/8, W/8)
         up_quarter = self.up1(eighth)  # (B, 32, H/4, W/4)
         up_half = self.up2(torch.cat([up_quarter, quarter], dim=1))  # (B, 16, H/2, W/2)
         return self.output(torch.cat([up_half, half], dim=1))
 
+    def deepest(self, quarter: Tensor) -> Tensor:
+        """The features at the narrowest place, (B, 64, H/8, W/8), from those at twice the size."""
+        return self.down3(quarter)
 
-MODELS: dict[str, type[nn.Module]] = {"FlatNet": FlatNet, "Bottleneck": Bottleneck, "ColorUNet": ColorUNet}
+
+class Context(nn.Module):
+    """Lets every place of a feature map know of the whole scene: dilated convolutions, then the mean of all places.
+
+    Each layer adds to what it is given (a residual connection, He et al. 2016), so that an untrained one does no harm.
+    With dilations of 1 and ``whole`` false it has the same parameters and sees its neighbourhood only.
+    """
+
+    def __init__(self, channels: int, dilations: tuple[int, ...] = (1, 2, 4), whole: bool = True):
+        super().__init__()
+        self.whole = whole
+        self.around = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            )
+            for dilation in dilations
+        )
+        self.scene = nn.Sequential(
+            nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True), nn.Conv2d(channels, channels, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features (B, C, H, W) -> features of the same shape."""
+        for layer in self.around:
+            features = features + layer(features)
+        summary = features.mean((2, 3), keepdim=True) if self.whole else features
+        return features + self.scene(summary)
+
+
+class ContextUNet(ColorUNet):
+    """ColorUNet with a `Context` at its narrowest place, ours: a sea and a meadow look alike from close by.
+
+    >>> sum(parameter.numel() for parameter in ContextUNet().parameters())
+    249728
+    """
+
+    def __init__(self, n: int = 32, dilations: tuple[int, ...] = (1, 2, 4), whole: bool = True):
+        super().__init__(n)
+        self.context = Context(64, dilations, whole)
+
+    def deepest(self, quarter: Tensor) -> Tensor:
+        return self.context(super().deepest(quarter))
+
+
+class PlainTwin(ContextUNet):
+    """The ContextUNet's parameters without its context: what it is compared with, so that size alone cannot win."""
+
+    def __init__(self, n: int = 32):
+        super().__init__(n, dilations=(1, 1, 1), whole=False)
+
+
+MODELS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (FlatNet, Bottleneck, ColorUNet, ContextUNet, PlainTwin)
+}
 
 
 def build(name: str, n: int = 32) -> nn.Module:

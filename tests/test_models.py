@@ -5,7 +5,21 @@ import torch
 from torch import nn
 
 from colorlib.errors import ColorlibError
-from colorlib.models import MODELS, Bottleneck, ColorUNet, FlatNet, Output, UpConv, build, conv3, count_parameters, up3
+from colorlib.models import (
+    MODELS,
+    Bottleneck,
+    ColorUNet,
+    Context,
+    ContextUNet,
+    FlatNet,
+    Output,
+    PlainTwin,
+    UpConv,
+    build,
+    conv3,
+    count_parameters,
+    up3,
+)
 
 
 def count_macs(model: nn.Module, size: int) -> int:
@@ -151,3 +165,25 @@ def test_count_parameters_leaves_frozen_ones_out():
     everything = count_parameters(cell)
     cell[0].requires_grad_(False)
     assert count_parameters(cell) == everything - (64 * 32 * 9 + 32)
+
+
+def test_the_twin_has_the_parameters_of_the_context_and_sees_as_little_as_the_papers_network() -> None:
+    torch.manual_seed(0)
+    networks = {"context": ContextUNet().eval(), "twin": PlainTwin().eval(), "paper": ColorUNet().eval()}
+    assert count_parameters(networks["context"]) == count_parameters(networks["twin"]) == 249_728
+    dark, lit = torch.zeros(1, 1, 256, 256), torch.zeros(1, 1, 256, 256)
+    lit[..., :8, :8] = 1  # a corner; the opposite one is 248 pixels away
+    with torch.no_grad():
+        changed = {k: bool((f(dark) != f(lit))[..., -8:, -8:].any()) for k, f in networks.items()}
+    assert changed == {"context": True, "twin": False, "paper": False}
+
+
+def test_a_context_reads_the_mean_of_the_whole_map() -> None:
+    torch.manual_seed(0)
+    context = Context(4, dilations=()).eval()
+    features = torch.randn(2, 4, 6, 5)
+    shuffled = features.flatten(2)[..., torch.randperm(30)].unflatten(2, (6, 5))
+    added, added_shuffled = context(features) - features, context(shuffled) - shuffled
+    torch.testing.assert_close(added, added_shuffled)
+    torch.testing.assert_close(added, added[..., :1, :1].expand_as(added))
+    assert not torch.allclose(added[0], added[1])
