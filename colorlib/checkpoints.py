@@ -2,7 +2,8 @@
 
 The format is safetensors: plain numbers and text, so that opening a stranger's file can never run code.
 The record is free JSON; colorlib uses these keys of it: ``temperature`` and ``frame`` (defaults at prediction),
-``training`` (data, configuration, seed), ``metrics`` (what was measured on photos never trained on).
+``training`` (data, configuration, seed), ``metrics`` (what was measured on photos never trained on), and ``output``:
+"chroma" where the network was trained by regression and gives U and V instead of a score for each bin.
 """
 
 import json
@@ -21,15 +22,23 @@ FORMAT = "colorlib-1"
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-def save_checkpoint(path: str | Path, model: nn.Module, bins: ColorBins, record: dict[str, Any]) -> None:
-    """Write a network, its bins and its record; the file appears whole or not at all."""
+def save_checkpoint(
+    path: str | Path, model: nn.Module, bins: ColorBins, record: dict[str, Any], half: bool = False
+) -> None:
+    """Write a network, its bins and its record; the file appears whole or not at all.
+
+    With ``half`` the weights are rounded to float16, which halves the file; reading makes them float32 again.
+    """
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)})")
-    fresh = build(name, len(bins)).state_dict()
+    outputs = _outputs(bins, record)
+    fresh = build(name, outputs).state_dict()
     if {key: value.shape for key, value in model.state_dict().items()} != {k: v.shape for k, v in fresh.items()}:
-        raise ColorlibError(f"this {name} was built for another number of bins than the {len(bins)} given")
+        raise ColorlibError(f"this {name} was built for another number of bins than the {outputs} given")
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if half:
+        tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     metadata = {"format": FORMAT, "model": name, "bins": bins.to_json(), "record": json.dumps(record)}
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
@@ -65,11 +74,16 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
         record = json.loads(metadata["record"])
         if not isinstance(record, dict):
             raise ColorlibError("its record is not a table of names and values")
-        model = build(metadata["model"], len(bins))
+        model = build(metadata["model"], _outputs(bins, record))
         model.load_state_dict(tensors)
     except (KeyError, json.JSONDecodeError, RuntimeError, ColorlibError) as error:
         raise ColorlibError(f"{path} does not hold what it says it holds: {error}") from error
     return model.eval(), bins, record
+
+
+def _outputs(bins: ColorBins, record: dict[str, Any]) -> int:
+    """How many numbers per pixel a network gives."""
+    return 2 if record.get("output") == "chroma" else len(bins)
 
 
 def bundled_checkpoints() -> dict[str, Path]:

@@ -1,9 +1,52 @@
-"""The losses: rebalanced cross-entropy over colour bins (paper §2.1) and, for comparison, L2 (§1)."""
+"""The losses: rebalanced cross-entropy over colour bins (paper §2.1), its soft variant, and for comparison L2 (§1)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
+from colorlib.color import chroma_of
+
 IGNORED = -100  # the class index that PyTorch's cross-entropy leaves out
+
+# Zhang et al. (2016, §2.2) share each target among the 5 nearest bins by a Gaussian of σ = 5 in the (a, b) plane of
+# CIELAB. The colours of a screen fill 22,600 units² of that plane and 0.760 of the UV plane, so that on average a
+# length of 1 there is √(0.760 / 22,600) = 0.0058 here.
+NEAREST, SIGMA = 5, 0.029
+CELLS = 512  # along each axis of the table of soft targets: cells of 0.0018 x 0.0025, a tenth of σ and less
+
+
+class Objective:
+    """What a network is to learn, by one of the three losses; knows the bins, their weights and how to ask for them.
+
+    ``name`` is classes, soft or l2; ``outputs`` is how many numbers per pixel it asks of the network: a score for each
+    bin, or U and V for l2.
+
+    >>> from colorlib.bins import UVHistogram
+    >>> photo, mask = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.ones(1, 8, 8, dtype=torch.bool)
+    >>> objective = Objective("classes", ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), lam=1.0)
+    >>> round(float(objective(torch.zeros(1, 4, 8, 8), photo, mask)), 4)  # log 4
+    1.3863
+    """
+
+    def __init__(self, name: str, bins: ColorBins, lam: float = 0.5, device: str | torch.device = "cpu"):
+        self.name, self.bins = name, bins
+        self.outputs = 2 if name == "l2" else len(bins)
+        self.weights = bins.weights(lam).to(device)
+        self.soften = SoftTargets(bins.colors, device) if name == "soft" else None
+
+    def __call__(self, output: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
+        """The loss of a network's output (B, n or 2, H, W) on uint8 photos (B, H, W, 3) with a mask: a scalar."""
+        if self.name == "l2":
+            return l2_regression(output, _chroma(rgb), mask)
+        target = self.bins.encode_rgb(rgb)
+        if self.soften is not None:
+            return soft_cross_entropy(output, *self.soften(_chroma(rgb)), self.weights[target], mask)
+        return rebalanced_cross_entropy(output, target, self.weights, mask)
+
+    def guess(self, output: Tensor) -> Tensor:
+        """The bins (B, H, W) that an output puts its pixels in."""
+        return self.bins.encode(output) if self.name == "l2" else output.argmax(1)
 
 
 def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -19,7 +62,6 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     The mean divides by the number of pixels, not by their summed weights as PyTorch's own mean does:
     otherwise a batch of rare colours would count no more than a batch of common ones.
 
-    >>> import torch
     >>> loss = rebalanced_cross_entropy(torch.zeros(1, 32, 4, 4), torch.zeros(1, 4, 4).long(), torch.ones(32))
     >>> round(float(loss), 4)  # log 32
     3.4657
@@ -31,16 +73,71 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     return total / pixels
 
 
+class SoftTargets:
+    """How the target of a chrominance is shared among its nearest bins: closer bins get more, by a Gaussian.
+
+    A network that answers with the bin next to the true one is then less wrong than one that answers with another
+    colour altogether. The shares are computed once, for the centres of the cells of a fine grid of the UV plane.
+
+    >>> bins, shares = SoftTargets(torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 0.03]]))(torch.zeros(1, 2, 1, 1))
+    >>> bins.flatten().tolist(), [round(share, 2) for share in shares.flatten().tolist()]
+    ([0, 2, 1], [0.63, 0.37, 0.0])
+    """
+
+    def __init__(
+        self, colors: Tensor, device: str | torch.device = "cpu", sigma: float = SIGMA, nearest: int = NEAREST
+    ):
+        steps = (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS * 2 - 1
+        u, v = torch.meshgrid(steps * U_LIMIT, steps * V_LIMIT, indexing="ij")
+        distance = torch.cdist(torch.stack([u.flatten(), v.flatten()], dim=1), colors.double())  # (cells, n)
+        closest = distance.topk(min(nearest, len(colors)), largest=False)
+        self.bins = closest.indices.to(device)  # (cells, k)
+        # The Gaussians' common factor cancels; as a softmax they are safe far from every bin, where all vanish.
+        self.shares = (-(closest.values**2) / (2 * sigma**2)).softmax(dim=1).float().to(device)
+
+    def __call__(self, chroma: Tensor) -> tuple[Tensor, Tensor]:
+        """Chrominance (B, 2, H, W) -> the k nearest bins, int64, and their shares: both (B, k, H, W)."""
+        row, column = (
+            ((part / limit + 1) * (CELLS / 2)).long().clamp(0, CELLS - 1)
+            for part, limit in zip(chroma.unbind(1), (U_LIMIT, V_LIMIT))
+        )
+        place = row * CELLS + column
+        return self.bins[place].movedim(-1, 1), self.shares[place].movedim(-1, 1)
+
+
+def soft_cross_entropy(
+    logits: Tensor, bins: Tensor, shares: Tensor, pixel_weights: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Mean over the photo's pixels of w · -Σ share · log softmax(logits)[bin]: a scalar in nats.
+
+    Args:
+        logits: (B, n, H, W), before the softmax.
+        bins, shares: (B, k, H, W), from `SoftTargets`; the shares of a pixel sum to 1. Only k of the n logits are
+            gathered, so that no target of the logits' size is ever made.
+        pixel_weights: (B, H, W), the weight of each pixel's true bin, as in the hard loss.
+        mask: (B, H, W), true where the photo is.
+    """
+    surprise = logits.logsumexp(dim=1) - (shares * logits.gather(1, bins)).sum(dim=1)
+    return _masked_mean(surprise * pixel_weights, mask)
+
+
 def l2_regression(prediction: Tensor, chroma: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean squared distance between predicted and true chrominance, both (B, 2, H, W): a scalar.
 
     The classical loss that the paper argues against: its best answer to "red or blue?" is gray.
 
-    >>> import torch
     >>> float(l2_regression(torch.zeros(1, 2, 4, 4), torch.ones(1, 2, 4, 4)))
     2.0
     """
-    squared = ((prediction - chroma) ** 2).sum(dim=1)
+    return _masked_mean(((prediction - chroma) ** 2).sum(dim=1), mask)
+
+
+def _masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
-        return squared.mean()
-    return (squared * mask).sum() / mask.sum().clamp(min=1)
+        return values.mean()
+    return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+
+def _chroma(rgb: Tensor) -> Tensor:
+    """The chrominance (B, 2, H, W) of uint8 photos (B, H, W, 3)."""
+    return chroma_of(rgb.movedim(-1, 1).float() / 255)

@@ -22,7 +22,7 @@ from colorlib.color import chroma_of, join, luma_of, rgb_to_lab
 from colorlib.confidence import area_under_risk, calibration_error, table_by_confidence, top_score
 from colorlib.datasets import bundled
 from colorlib.errors import ColorlibError
-from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.photos import find_photos, fit, read_photo, to_tensor
 from colorlib.prediction import Colorizer, annealed_mean, paint
 from colorlib.training import TrainingConfig, load_photos
 
@@ -341,19 +341,25 @@ def _add_bin_scores(
     result: Evaluation, colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
 ) -> None:
     """Complete a photo's rows and tables with what is measured in bins, on the frame that the network sees."""
-    logits, target = logits_and_target(colorizer, rgb)
     truth = to_tensor(fit(rgb, colorizer.frame)).to(colorizer.device)
-    luma, confidence = luma_of(truth), top_score(logits)
-    error = ab_distance(join(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
-    result.rows["model"][-1].update(_bin_scores(logits, target))
-    result.tables["model"][-1]["right"] = table_by_confidence(confidence, logits.argmax(0) == target)
-    result.tables["model"][-1]["error"] = table_by_confidence(confidence, error, FINE_LEVELS)
-    for name in BASELINES:
-        guess = colorizer.bins.encode(baselines.colour(name, luma))
-        result.rows[name][-1]["bin_accuracy"] = float((guess == target).double().mean())
+    luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
+    colours = {name: baselines.colour(name, luma) for name in BASELINES}
+    if colorizer.is_regression:  # it has colours, but no scores of bins
+        colours["model"] = colorizer.chroma(luma)
+    else:
+        logits = colorizer.logits(luma)
+        confidence = top_score(logits)
+        error = ab_distance(join(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
+        result.rows["model"][-1].update(_bin_scores(logits, target))
+        result.tables["model"][-1]["right"] = table_by_confidence(confidence, logits.argmax(0) == target)
+        result.tables["model"][-1]["error"] = table_by_confidence(confidence, error, FINE_LEVELS)
+    for name, colour in colours.items():
+        result.rows[name][-1]["bin_accuracy"] = float((colorizer.bins.encode(colour) == target).double().mean())
 
 
 FRAMES = (64, 80, 96, 112, 128, 160, 192)  # the sizes at which a network may look at a photo
+TEMPERATURES = [round(0.1 + 0.05 * i, 2) for i in range(19)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0]
+MOST_TO_CHOOSE_ON = 120  # photos are enough to choose a frame and temperatures on
 
 
 def best_frame(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> int:
@@ -366,40 +372,74 @@ def best_frame(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float 
 
 
 def best_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.3) -> float:
-    """The lowest, most vivid, temperature whose mean PSNR stays within ``allowed_loss`` dB of the best one's."""
-    temperatures = [round(0.1 + 0.05 * i, 2) for i in range(19)]  # 0.1 … 1
+    """The lowest, most vivid, temperature up to 1 whose mean PSNR is within ``allowed_loss`` dB of the best."""
+    temperatures = [t for t in TEMPERATURES if t <= 1]
     means = _mean_psnr(colorizer, paths, colorizer.frame, temperatures)
     return next(t for t, mean in zip(temperatures, means) if mean >= max(means) - allowed_loss)
 
 
-def _mean_psnr(colorizer: Colorizer, paths: Sequence[Path], frame: int, temperatures: list[float]) -> list[float]:
-    """The mean PSNR over photos of at most 256 pixels a side at each temperature; the network runs once a photo."""
+def faithful_temperature(colorizer: Colorizer, paths: Sequence[Path]) -> float:
+    """The temperature, of `TEMPERATURES`, with the highest mean PSNR: it hedges, and so errs least on average."""
+    means = _mean_psnr(colorizer, paths, colorizer.frame, TEMPERATURES)
+    return TEMPERATURES[int(np.argmax(means))]
+
+
+def vivid_temperature(colorizer: Colorizer, paths: Sequence[Path]) -> float:
+    """The temperature, of `TEMPERATURES`, whose mean colourfulness is closest to that of the photos themselves."""
+    means = _means(colorizer, paths, colorizer.frame, TEMPERATURES, lambda picture, truth: colourfulness(picture))
+    truth = np.mean([colourfulness(to_tensor(fit(read_photo(path), 256))) for path in paths])
+    return TEMPERATURES[int(np.argmin(np.abs(means - truth)))]
+
+
+def _mean_psnr(colorizer: Colorizer, paths: Sequence[Path], frame: int, temperatures: Sequence[float]) -> np.ndarray:
+    return _means(colorizer, paths, frame, temperatures, psnr)
+
+
+def _means(
+    colorizer: Colorizer,
+    paths: Sequence[Path],
+    frame: int,
+    temperatures: Sequence[float],
+    score: Callable[[Tensor, Tensor], float],
+) -> np.ndarray:
+    """The mean score over photos of at most 256 pixels a side at each temperature; the network runs once a photo."""
     totals = np.zeros(len(temperatures))
     for path in tqdm(paths, desc=f"trying frames of {frame} pixels", leave=False):
         rgb = fit(read_photo(path), 256)
         luma = luma_of(to_tensor(fit(rgb, frame)))
+        if colorizer.is_regression:  # the same colours at any temperature
+            picture = to_tensor(paint(rgb, luma, colorizer.chroma(luma).cpu()))
+            totals += score(picture, to_tensor(rgb))
+            continue
         logits = colorizer.logits(luma)
         for i, temperature in enumerate(temperatures):
             chroma = annealed_mean(logits, colorizer.bins.colors, temperature).cpu()
-            totals[i] += psnr(to_tensor(paint(rgb, luma, chroma)), to_tensor(rgb))
-    return list(totals / len(paths))
+            totals[i] += score(to_tensor(paint(rgb, luma, chroma)), to_tensor(rgb))
+    return totals / len(paths)
 
 
 def certify(path: Path, config: TrainingConfig) -> dict[str, Any]:
     """Complete a fresh checkpoint with what it needs to be used and trusted; returns the record it now holds.
 
-    The baselines come from the photos of its training, its frame and temperature from the bundled training photos,
-    and its scores from the bundled validation photos, which none of these has seen.
+    The baselines come from the photos of its training. Its frame and temperatures are chosen on the config's
+    ``validation_photos``, or on the bundled training photos where there are none; its scores are those on the bundled
+    validation photos, which none of these has seen. ``temperature`` is the one to use without a wish of one's own,
+    ``temperatures`` has those for a wish: "faithful" and "vivid".
     """
     model, bins, record = load_checkpoint(path)
-    colorizer = Colorizer(model, bins, device=config.device)
+    colorizer = Colorizer(model, bins, device=config.device, record=record)
     training, _, _ = load_photos(config)
     batches = ((batch.rgb.movedim(-1, 1).float() / 255, batch.mask()) for batch in training.batches(64))
     baselines = Baselines.measure(batches)
-    chosen_on = [photo.path for photo in bundled("train")]
+    held_out = [photo for folder in config.validation_photos for photo in find_photos(folder)]
+    chosen_on = held_out or [photo.path for photo in bundled("train")]
+    chosen_on = chosen_on[:: -(-len(chosen_on) // MOST_TO_CHOOSE_ON)]
     scored_on = [photo.path for photo in bundled("validation")]
     colorizer.frame = best_frame(colorizer, chosen_on)
-    colorizer.temperature = best_temperature(colorizer, chosen_on)
+    if not colorizer.is_regression:
+        colorizer.temperature = best_temperature(colorizer, chosen_on)
+        faithful, vivid = faithful_temperature(colorizer, chosen_on), vivid_temperature(colorizer, chosen_on)
+        record |= {"temperatures": {"faithful": faithful, "vivid": vivid}}
     record |= {"frame": colorizer.frame, "temperature": colorizer.temperature, "baselines": baselines.to_dict()}
     record |= {"metrics": evaluate(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
     save_checkpoint(path, model, bins, record)

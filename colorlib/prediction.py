@@ -57,7 +57,9 @@ class Colorizer:
     """A trained network with its bins: gives any image colour.
 
     ``temperature`` is the default of `colorize`; ``frame`` is the longest side, in pixels, at which the network
-    looks at a photo. ``record`` says how the network was trained and how it scored.
+    looks at a photo. ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma",
+    the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature
+    but 1, at which a classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()
@@ -84,6 +86,9 @@ class Colorizer:
         self.temperature = temperature
         self.frame = frame
         self.record = record or {}
+        self.is_regression = self.record.get("output") == "chroma"
+        if self.is_regression:
+            self.temperature = 1.0
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
@@ -91,9 +96,32 @@ class Colorizer:
         model, bins, record = load_checkpoint(find_checkpoint(name_or_path or DEFAULT_MODEL))
         return cls(model, bins, record.get("temperature", 0.38), record.get("frame", 160), device, record)
 
-    @torch.inference_mode()
     def logits(self, luma: "np.ndarray | Tensor") -> Tensor:
         """The network's scores (n, H, W) for a luma (H, W) in [0, 1], at the luma's own size.
+
+        Raises:
+            ColorlibError: if the network was trained by regression and has none.
+        """
+        if self.is_regression:
+            raise ColorlibError(
+                "this network was trained by L2 regression: it gives colours only, no probabilities or confidence"
+            )
+        return self._output(luma)
+
+    def chroma(self, luma: "np.ndarray | Tensor", temperature: float | None = None) -> Tensor:
+        """The chrominance (2, H, W) that the network gives a luma (H, W) in [0, 1]; see `colorize`."""
+        temperature = self.temperature if temperature is None else temperature
+        if not self.is_regression:
+            return annealed_mean(self.logits(luma), self.bins.colors, temperature)
+        if temperature != 1:
+            raise ColorlibError(
+                f"this network was trained by L2 regression: its only temperature is 1, not {temperature}"
+            )
+        return self._output(luma)
+
+    @torch.inference_mode()
+    def _output(self, luma: "np.ndarray | Tensor") -> Tensor:
+        """What the network gives, (n, H, W) or (2, H, W).
 
         The edges are repeated up to a multiple of the network's stride, and cut off again.
         """
@@ -125,9 +153,7 @@ class Colorizer:
         """
         rgb = as_rgb(image)
         luma = self.frame_of(rgb)
-        temperature = self.temperature if temperature is None else temperature
-        chroma = annealed_mean(self.logits(luma), self.bins.colors, temperature).cpu()
-        return paint(rgb, luma, chroma)
+        return paint(rgb, luma, self.chroma(luma, temperature).cpu())
 
 
 def paint(rgb: np.ndarray, luma: Tensor, chroma: Tensor) -> np.ndarray:

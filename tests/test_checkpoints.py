@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from colorlib.bins import ColorBins
 from colorlib.checkpoints import bundled_checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
 from colorlib.errors import ColorlibError
 from colorlib.models import MODELS, build
@@ -233,3 +234,17 @@ def test_every_bundled_checkpoint_can_be_loaded():
         with torch.no_grad():
             assert model(torch.zeros(1, 1, 64, 64)).shape == (1, len(bins), 64, 64), name
         assert record["training"] and record["metrics"] and 0 < record["temperature"] <= 1, name
+
+
+def test_half_precision_halves_the_file_and_changes_next_to_nothing(tmp_path):
+    torch.manual_seed(0)
+    model, colors = build("ColorUNet").eval(), torch.rand(32, 2, dtype=torch.float64) - 0.5
+    bins = ColorBins(colors, torch.full((32,), 1 / 32, dtype=torch.float64), "kmeans")
+    for name, half in (("whole", False), ("half", True)):
+        save_checkpoint(tmp_path / name, model, bins, {}, half=half)
+    assert (tmp_path / "half").stat().st_size < 0.55 * (tmp_path / "whole").stat().st_size
+    again = load_checkpoint(tmp_path / "half")[0]
+    assert all(value.dtype == model.state_dict()[key].dtype for key, value in again.state_dict().items())
+    luma = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(again(luma), model(luma), atol=2e-3, rtol=0)

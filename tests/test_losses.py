@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 
-from colorlib.losses import l2_regression, rebalanced_cross_entropy
+from colorlib.bins import ColorBins
+from colorlib.color import chroma_of, rgb_to_lab
+from colorlib.losses import NEAREST, SIGMA, Objective, SoftTargets, l2_regression, rebalanced_cross_entropy
+from colorlib.losses import soft_cross_entropy as soft_loss
 
 
 def example(seed: int = 0, n: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -53,6 +56,106 @@ def test_l2_against_a_loop_and_gradcheck():
         ((prediction - chroma) ** 2).mean().item() * 2, rel=1e-12
     )
     assert torch.autograd.gradcheck(lambda x: l2_regression(x, chroma, mask), prediction)
+
+
+def soft_example() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """float64 logits (2, 7, 3, 4), three bins a pixel with shares (2, 3, 3, 4), pixel weights and a mask."""
+    logits, _, _, mask = example(n=7)
+    generator = torch.Generator().manual_seed(1)
+    bins = torch.rand(2, 7, 3, 4, generator=generator).argsort(dim=1)[:, :3]
+    shares = torch.rand(2, 3, 3, 4, generator=generator, dtype=torch.float64)
+    weights = 0.1 + torch.rand(2, 3, 4, generator=generator, dtype=torch.float64)
+    return logits, bins, shares / shares.sum(1, keepdim=True), weights, mask
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_soft_cross_entropy_against_a_loop(masked):
+    logits, bins, shares, weights, mask = soft_example()
+    mask = mask if masked else torch.ones_like(mask)
+    terms = []
+    for photo, row, column in mask.nonzero().tolist():
+        scores = logits[photo, :, row, column].tolist()
+        log_sum = math.log(sum(math.exp(score) for score in scores))
+        pairs = zip(bins[photo, :, row, column].tolist(), shares[photo, :, row, column].tolist())
+        surprise = -sum(share * (scores[index] - log_sum) for index, share in pairs)
+        terms.append(float(weights[photo, row, column]) * surprise)
+    ours = soft_loss(logits, bins, shares, weights, mask if masked else None)
+    assert float(ours) == pytest.approx(sum(terms) / len(terms), rel=1e-12)
+
+
+def test_soft_cross_entropy_passes_gradcheck_and_ignores_padding():
+    logits, bins, shares, weights, mask = soft_example()
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: soft_loss(x, bins, shares, weights, mask), logits)
+    (gradient,) = torch.autograd.grad(soft_loss(logits, bins, shares, weights, mask), logits)
+    assert (gradient.movedim(1, -1)[~mask] == 0).all() and (gradient.movedim(1, -1)[mask] != 0).all()
+
+
+def test_one_bin_with_all_the_share_is_the_hard_loss():
+    logits, target, weights, mask = example()
+    ones = torch.ones(2, 1, 3, 4, dtype=torch.float64)
+    soft = soft_loss(logits, target[:, None], ones, weights[target], mask)
+    torch.testing.assert_close(soft, rebalanced_cross_entropy(logits, target, weights, mask))
+
+
+def test_soft_targets_against_direct_gaussians(kmeans_bins):
+    """The table's cells are small beside σ: shares differ from those of the very pixel by a few percent at most."""
+    generator = torch.Generator().manual_seed(0)
+    chroma = torch.rand(1, 2, 40, 40, generator=generator, dtype=torch.float64) * 0.8 - 0.4
+    index, shares = SoftTargets(kmeans_bins.colors)(chroma)
+    assert index.shape == shares.shape == (1, NEAREST, 40, 40)
+    distance = (chroma.movedim(1, -1).unsqueeze(-2) - kmeans_bins.colors).norm(dim=-1)  # (1, 40, 40, 32)
+    closest = distance.topk(NEAREST, largest=False)
+    gaussian = torch.exp(
+        -((closest.values - closest.values[..., :1]) * (closest.values + closest.values[..., :1])) / (2 * SIGMA**2)
+    )
+    direct = torch.zeros(1, 40, 40, 32, dtype=torch.float64)
+    direct.scatter_(-1, closest.indices, gaussian / gaussian.sum(-1, keepdim=True))
+    table = torch.zeros(1, 40, 40, 32, dtype=torch.float64).scatter_(
+        -1, index.movedim(1, -1), shares.double().movedim(1, -1)
+    )
+    torch.testing.assert_close(shares.sum(1), torch.ones(1, 40, 40))
+    difference = (table - direct).abs().sum(-1) / 2  # the share that went to another bin
+    assert difference.mean() < 0.01 and difference.max() < 0.15
+
+
+def test_fewer_bins_than_neighbours_and_colours_far_from_all():
+    index, shares = SoftTargets(torch.tensor([[0.0, 0.0], [0.01, 0.0]]))(torch.tensor([0.45, 0.65]).reshape(1, 2, 1, 1))
+    assert index.shape == (1, 2, 1, 1) and shares.isfinite().all() and float(shares.sum()) == pytest.approx(1)
+    assert index.flatten().tolist() == [1, 0]
+
+
+def test_the_width_of_soft_targets_is_zhangs():
+    """σ = 5 in (a, b), translated by the areas that the colours of a screen fill in the two planes."""
+    corners = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]], dtype=torch.float64)
+    u, v = chroma_of(corners.T[:, None])[:, 0]
+    uv_area = float((u * v.roll(-1) - u.roll(-1) * v).sum().abs()) / 2  # of the hexagon (shoelace formula)
+    inside = torch.zeros(64, 64, dtype=torch.bool)  # cells of 4 x 4 units
+    grid = torch.linspace(0, 1, 64)
+    volume = torch.stack(torch.meshgrid(grid, grid, grid, indexing="ij")).reshape(3, 64, -1)
+    a, b = (rgb_to_lab(volume)[1:] / 4).floor().long()
+    inside[a + 32, b + 32] = True
+    ab_area = 16 * int(inside.sum())
+    assert SIGMA == pytest.approx(5 * (uv_area / ab_area) ** 0.5, rel=0.05)
+
+
+def test_an_objective_is_its_loss(kmeans_bins: ColorBins):
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.randint(256, (2, 6, 5, 3), dtype=torch.uint8, generator=generator)
+    mask = torch.rand(2, 6, 5, generator=generator) < 0.7
+    target, chroma = kmeans_bins.encode_rgb(rgb), chroma_of(rgb.movedim(-1, 1).float() / 255)
+    weights, logits = kmeans_bins.weights(0.3), torch.randn(2, 32, 6, 5, generator=generator)
+    pale = torch.randn(2, 2, 6, 5, generator=generator) * 0.1
+    classes, soft, l2 = (Objective(name, kmeans_bins, 0.3) for name in ("classes", "soft", "l2"))
+    assert (classes.outputs, soft.outputs, l2.outputs) == (32, 32, 2)
+    assert torch.equal(classes(logits, rgb, mask), rebalanced_cross_entropy(logits, target, weights, mask))
+    expected = soft_loss(logits, *SoftTargets(kmeans_bins.colors)(chroma), weights[target], mask)
+    assert torch.equal(soft(logits, rgb, mask), expected)
+    assert torch.equal(l2(pale, rgb, mask), l2_regression(pale, chroma, mask))
+    assert torch.equal(classes.guess(logits), logits.argmax(1)) and torch.equal(
+        l2.guess(pale), kmeans_bins.encode(pale)
+    )
+    assert torch.equal(l2.guess(chroma), kmeans_bins.encode(chroma))
 
 
 def test_an_undecided_network_loses_log_n():

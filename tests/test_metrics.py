@@ -19,6 +19,7 @@ from colorlib.errors import ColorlibError
 from colorlib.metrics import (
     BASELINES,
     FRAMES,
+    TEMPERATURES,
     Baselines,
     area_under_accuracy,
     best_frame,
@@ -28,9 +29,12 @@ from colorlib.metrics import (
     certify,
     colourfulness,
     evaluate,
+    faithful_temperature,
     model_scores,
     psnr,
+    vivid_temperature,
 )
+from colorlib.models import build
 from colorlib.photos import fit, read_photo, to_tensor
 from colorlib.prediction import Colorizer
 from colorlib.training import TrainingConfig
@@ -276,6 +280,17 @@ def test_best_temperature_is_the_lowest_that_costs_little(colorizer, real_paths)
     assert best_temperature(colorizer, real_paths[:4], 100.0) == pytest.approx(0.1)
 
 
+def test_faithful_and_vivid_temperatures_are_the_best_of_those_tried(colorizer, real_paths):
+    photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
+    pictures = {t: [to_tensor(colorizer.colorize(photo, t)) for photo in photos] for t in TEMPERATURES}
+    truths = [to_tensor(photo) for photo in photos]
+    quality = {t: np.mean([psnr(a, b) for a, b in zip(made, truths)]) for t, made in pictures.items()}
+    vividness = {t: np.mean([colourfulness(a) for a in made]) for t, made in pictures.items()}
+    wanted = np.mean([colourfulness(truth) for truth in truths])
+    assert faithful_temperature(colorizer, real_paths[:3]) == max(quality, key=quality.get)
+    assert vivid_temperature(colorizer, real_paths[:3]) == min(vividness, key=lambda t: abs(vividness[t] - wanted))
+
+
 def test_best_frame_is_the_largest_that_costs_little(colorizer, real_paths):
     def mean_psnr(frame: int) -> float:
         looking = Colorizer(colorizer.model, colorizer.bins, 1.0, frame)
@@ -301,9 +316,30 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
     model, bins, record = load_checkpoint(path)
     assert record["training"] == {"seed": 3} and record["frame"] in FRAMES
     assert 0.1 <= record["temperature"] <= 1 and record["metrics_photos"] == 3
+    assert set(record["temperatures"]) == {"faithful", "vivid"}
+    assert set(record["temperatures"].values()) <= set(TEMPERATURES)
     assert len(record["baselines"]["luma_mean"]) == 32
     again = evaluate(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
     assert again["model"]["psnr"] == record["metrics"]["model"]["psnr"]
     assert again["luma_mean"]["psnr"] == record["metrics"]["luma_mean"]["psnr"]
     for key, value in opinionated_network.state_dict().items():
         assert torch.equal(model.state_dict()[key], value) and torch.equal(bins.colors, tiny_bins.colors)
+
+
+def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny_bins, real_paths, monkeypatch):
+    torch.manual_seed(0)
+    path = tmp_path / "l2.safetensors"
+    save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
+    monkeypatch.setattr(metrics, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
+    frames = load_frames(real_paths[:2], 48)[0]
+    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
+    record = certify(path, TrainingConfig(loss="l2"))
+    scores = record["metrics"]["model"]
+    assert record["temperature"] == 1 and "temperatures" not in record
+    assert {"psnr", "bin_accuracy", "jensen_shannon"} <= set(scores) and not {"nll", "ece", "aurc"} & set(scores)
+    colorizer = Colorizer.load(path)
+    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.frame))
+    guess = tiny_bins.encode(colorizer.chroma(luma_of(truth)))
+    right = float((guess == tiny_bins.encode(chroma_of(truth))).double().mean())
+    rows = metrics.measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows
+    assert rows["model"][0]["bin_accuracy"] == pytest.approx(right)

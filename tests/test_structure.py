@@ -15,7 +15,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 
 # The order in which the course teaches the modules: a reader who has reached one has met all that it imports.
 READING_ORDER = """
-errors compat color bins photos datasets sources cache augment models losses checkpoints training prediction
+errors compat color bins photos datasets sources cache augment models losses checkpoints config
+distributed runs training prediction
 confidence metrics judges peers forced_choice propagation motion video clips shots streaming video_metrics
 """.split()
 

@@ -7,25 +7,40 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from colorlib import training
+from colorlib.augment import sevenfold
 from colorlib.bins import ColorBins
 from colorlib.checkpoints import load_checkpoint
 from colorlib.color import chroma_of, luma_of
 from colorlib.datasets import Frames, Photo, bundled
 from colorlib.errors import ColorlibError
-from colorlib.losses import rebalanced_cross_entropy
+from colorlib.losses import Objective, rebalanced_cross_entropy
 from colorlib.models import build
-from colorlib.photos import write_photo
+from colorlib.photos import read_photo, write_photo
 from colorlib.prediction import Colorizer
-from colorlib.training import TrainingConfig, batch_of, encode_batch, learning_rate_at, load_photos, train, validate
+from colorlib.training import (
+    TrainingConfig,
+    batch_of,
+    disturb,
+    encode_batch,
+    items_of,
+    learning_rate_at,
+    load_photos,
+    lowest,
+    short_runs,
+    train,
+    validate,
+)
 
 # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -77,6 +92,13 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"soften": 1.5}, "soften"),
         ({"save_minutes": -1.0}, "save_minutes"),
         ({"device": "abacus"}, "device"),
+        ({"loss": "l1"}, "loss must be one of classes, soft, l2"),
+        ({"augment": "all"}, "augment"),
+        ({"schedule": "linear"}, "schedule"),
+        ({"compile": True}, "compile"),
+        ({"decay": 1.5}, "decay"),
+        ({"decay_at": -0.5}, "decay_at"),
+        ({"validation_photos": [3]}, "validation_photos"),
     ],
     ids=str,
 )
@@ -103,6 +125,14 @@ def test_learning_rate_rises_and_falls():
     assert rates[550] == pytest.approx(0.005) and rates[-1] < 1e-7
     assert learning_rate_at(0, TrainingConfig(steps=1, warmup=0, learning_rate=0.01)) == 0.01
     assert 0 < learning_rate_at(4, TrainingConfig(steps=5, warmup=50, learning_rate=0.01)) < 0.01
+
+
+def test_two_steps_as_in_the_paper():
+    config = TrainingConfig(steps=90, warmup=0, learning_rate=0.01, schedule="two-step", decay=0.2, decay_at=2 / 3)
+    rates = [learning_rate_at(step, config) for step in range(90)]
+    assert rates == [0.01] * 60 + [0.002] * 30
+    constant = TrainingConfig(steps=90, warmup=2, learning_rate=0.01, schedule="constant")
+    assert [learning_rate_at(step, constant) for step in range(90)] == [0.005] + [0.01] * 89
 
 
 # --- batches -----------------------------------------------------------------------------------------------------
@@ -157,6 +187,45 @@ def test_masks_cover_exactly_the_photo(numbered):
         assert (mask.sum((1, 2)) >= 64).all()
 
 
+@pytest.mark.parametrize("batch", [4, 16, 25])
+def test_an_epoch_of_the_papers_set_shows_each_of_seven_variants_once(numbered, batch):
+    config = config_for(batch)
+    config.augment = "paper"
+    steps = range(math.ceil(140 / batch))
+    order = torch.cat([items_of(step, 70, config) for step in steps]).tolist()
+    assert sorted(order[:70]) == sorted(order[70:140]) == list(range(70)) and order[:70] != order[70:140]
+    for step in steps:
+        rgb, mask = batch_of(numbered, step, config)
+        _, expected, inside = sevenfold(numbered, items_of(step, 70, config), config.seed, "paper")
+        assert rgb.shape == (batch, 24, 24, 3) and torch.equal(rgb, expected) and torch.equal(mask, inside)
+
+
+@pytest.mark.parametrize("augment", ["paper", "none"])
+def test_only_our_augmentation_disturbs_the_luma(augment):
+    luma = torch.rand(2, 1, 16, 16)
+    config = TrainingConfig(noise=0.5, soften=1.0, tone=1.0)
+    assert not torch.equal(disturb(luma, 3, config), luma)
+    assert torch.equal(disturb(luma, 3, replace(config, augment=augment)), luma)
+
+
+def test_without_augmentation_frames_come_as_they_are(numbered):
+    varied = Frames(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
+    config = replace(config_for(10), crop=24, augment="none")
+    crops, mask = batch_of(varied, 0, config)
+    items = items_of(0, 10, config)
+    assert torch.equal(crops, varied.rgb[items]) and torch.equal(mask, varied.mask()[items])
+
+
+def test_the_order_of_an_epoch_is_drawn_once(monkeypatch):
+    draws = []
+    draw = torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda *a, **k: draws.append(a) or draw(*a, **k))
+    config = config_for(4, seed=987)
+    for step in range(10):
+        items_of(step, 20, config)
+    assert len(draws) == 2  # for forty items out of twenty
+
+
 def test_batches_come_at_several_scales():
     """Shrunk to any multiple of 8 from the smallest side to the frame, and cropped to at most the crop."""
     frames = Frames(torch.randint(256, (6, 64, 64, 3), dtype=torch.uint8), torch.full((6, 2), 64))
@@ -180,14 +249,18 @@ def test_validation_counts_every_pixel_once(kmeans_bins, numbered):
     torch.manual_seed(0)
     frames = Frames(torch.randint(256, (20, 24, 24, 3), dtype=torch.uint8), numbered.sizes.repeat(2, 1))
     model, weights = build("ColorUNet"), kmeans_bins.weights(0.5)
-    scores = validate(model, frames, kmeans_bins, weights)
+    scores = validate(model, frames, Objective("classes", kmeans_bins))
     assert model.training
     luma, target = encode_batch(frames.rgb, kmeans_bins)
     with torch.no_grad():
         logits = model.eval()(luma)
     mask = frames.mask()
-    assert scores["loss"] == pytest.approx(float(rebalanced_cross_entropy(logits, target, weights, mask)), rel=1e-4)
-    assert scores["accuracy"] == pytest.approx(float((logits.argmax(1) == target)[mask].double().mean()), abs=1e-3)
+    assert scores["validation_loss"] == pytest.approx(
+        float(rebalanced_cross_entropy(logits, target, weights, mask)), rel=1e-4
+    )
+    assert scores["validation_accuracy"] == pytest.approx(
+        float((logits.argmax(1) == target)[mask].double().mean()), abs=1e-3
+    )
 
 
 # --- whole runs --------------------------------------------------------------------------------------------------
@@ -202,7 +275,7 @@ SMALL = {
     "warmup": 10,
     "learning_rate": 0.01,
     "validate_every": 6,
-    "save_minutes": 0.0,
+    "save_minutes": 60.0,
     "noise": 0.02,
     "device": "cpu",
 }
@@ -236,7 +309,8 @@ def encode_directly(bins: ColorBins, rgb: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def in_tiny_world(tiny_world, monkeypatch):
-    """The tiny world's photos take the place of the bundled ones."""
+    """The tiny world's photos take the place of the bundled ones; without TensorBoard, whose import takes seconds."""
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     monkeypatch.setattr(training, "bundled", lambda split: photos_of(tiny_world, split))
     monkeypatch.setattr(ColorBins, "encode_rgb", encode_directly)
     return tiny_world
@@ -268,6 +342,50 @@ def test_a_network_learns_sky_and_grass(in_tiny_world):
     assert Colorizer.load(path).probabilities(luma).shape == (4, 32, 32)
 
 
+def test_a_regression_learns_too_and_gives_colours_only(in_tiny_world):
+    settings = {"out": str(in_tiny_world / "run"), "steps": 60, "loss": "l2"}
+    path = train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings))
+    rows = history(path.parent)
+    assert float(rows[-1]["validation_loss"]) < 0.3 * float(rows[0]["validation_loss"])
+    model, bins, record = load_checkpoint(path)
+    assert record["output"] == "chroma" and len(bins) == 4
+    colorizer = Colorizer.load(path)
+    photo = read_photo(photos_of(in_tiny_world, "validation")[0].path)
+    luma = colorizer.frame_of(photo)[:, :16]
+    with torch.no_grad():
+        direct = model(luma[None, None])[0]
+    torch.testing.assert_close(colorizer.chroma(luma), direct)
+    assert colorizer.temperature == 1 and colorizer.colorize(photo).shape == photo.shape
+    assert np.array_equal(colorizer.colorize(photo), colorizer.colorize(photo, 1.0))
+    for question in (lambda: colorizer.colorize(photo, 0.5), lambda: colorizer.probabilities(luma)):
+        with pytest.raises(ColorlibError, match="L2 regression"):
+            question()
+
+
+def test_soft_targets_are_learnt_as_well(in_tiny_world):
+    settings = {"out": str(in_tiny_world / "run"), "steps": 60, "loss": "soft"}
+    rows = history(train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings)).parent)
+    assert float(rows[-1]["train_loss"]) < 0.6 * float(rows[0]["train_loss"])
+    assert float(rows[-1]["validation_accuracy"]) > 0.7
+
+
+def test_a_classifier_does_not_go_on_as_a_regression(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=2)
+    start = str(train(config))
+    for values in ({"loss": "l2"}, {"n": 5}, {"model": "FlatNet"}):
+        with pytest.raises(ColorlibError, match="model.safetensors"):
+            train(replace(config, start=start, out=str(in_tiny_world / "next"), **values))
+
+
+def test_short_runs_tell_learning_rates_apart(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", schedule="cosine", warmup=10)
+    curves = short_runs(config, rates=(1e-6, 0.01, 1e9), steps=12)
+    assert {rate: len(losses) for rate, losses in curves.items()} == {1e-6: 12, 0.01: 12, 1e9: 12}
+    assert len({losses[0] for losses in curves.values()}) == 1  # the same start and the same batch
+    assert lowest(curves) == 0.01
+    assert short_runs(config, rates=(0.01,), steps=12)[0.01] == curves[0.01]
+
+
 def test_the_same_settings_give_the_same_network(in_tiny_world):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", steps=8)
     results = []
@@ -289,6 +407,7 @@ def test_a_loss_that_explodes_is_reported(in_tiny_world):
 SCRIPT = """
 import sys
 from pathlib import Path
+sys.modules["tensorboard"] = None
 import torch
 from colorlib import training
 from colorlib.bins import ColorBins, UVHistogram
@@ -307,14 +426,15 @@ if __name__ == "__main__":
     training.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
     UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-    training.train(training.TrainingConfig.from_yaml(world / "config.yaml", out=out), resume=mode == "resume")
+    config = training.TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, save_minutes=0.0)
+    training.train(config, resume=mode == "resume")
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 def test_a_killed_run_goes_on_as_if_it_had_never_stopped(in_tiny_world):
-    """SIGKILL twice in the middle, resume twice: history and weights equal those of an undisturbed run, bit by bit."""
+    """SIGKILL twice, at any step, and resume: history and weights equal those of an undisturbed run, bit by bit."""
     world, disturbed, undisturbed = in_tiny_world, in_tiny_world / "disturbed", in_tiny_world / "undisturbed"
     (world / "script.py").write_text(SCRIPT)
 
@@ -323,49 +443,120 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(in_tiny_world):
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    for mode, rows in (("start", 3), ("resume", 9)):
+    for mode, rows in (("start", 2), ("resume", 5)):
         with start(mode) as process:
             while len(history(disturbed)) < rows and process.poll() is None:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             assert process.wait(60) == -signal.SIGKILL, process.stderr.read()
-        assert rows <= len(history(disturbed)) < 20
+        assert rows <= len(history(disturbed)) < 10
     with start("resume") as process:
         assert process.wait(120) == 0, process.stderr.read()
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on how they are split
     try:
-        train(TrainingConfig.from_yaml(world / "config.yaml", out=str(undisturbed)))
+        train(TrainingConfig.from_yaml(world / "config.yaml", out=str(undisturbed), steps=60))
     finally:
         torch.set_num_threads(threads)
-    assert history(disturbed) == history(undisturbed) and len(history(undisturbed)) == 20
+    assert history(disturbed) == history(undisturbed) and len(history(undisturbed)) == 10
     ours, theirs = load_file(disturbed / "model.safetensors"), load_file(undisturbed / "model.safetensors")
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert not list(disturbed.glob("*partial*"))
 
 
+def press_ctrl_c_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person loses patience while the batch of a step is being drawn."""
+
+    def batch_or_signal(frames, number, settings):
+        if number == step:
+            signal.raise_signal(signal.SIGINT)
+        return batch_of(frames, number, settings)
+
+    monkeypatch.setattr(training, "batch_of", batch_or_signal)
+
+
 @pytest.fixture
 def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
-    """A run of 24 steps that was interrupted after 12."""
+    """A run of 24 steps that was interrupted in its fourteenth, between two validations."""
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
-
-    def interrupt(frames, step, settings):
-        if step == 12:
-            raise KeyboardInterrupt
-        return batch_of(frames, step, settings)
-
     with monkeypatch.context() as patch:
-        patch.setattr(training, "batch_of", interrupt)
+        press_ctrl_c_at(13, patch)
         with pytest.raises(KeyboardInterrupt):
             train(config)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert [int(row["step"]) for row in history(Path(config.out))] == [6, 12]
     return config
 
 
-def test_resuming_after_an_interrupt(half_done):
+def test_ctrl_c_loses_nothing(half_done, in_tiny_world):
+    """The step under way is finished and saved, and the losses since the last row of the history with it."""
+    with safe_open(Path(half_done.out) / "state.safetensors", framework="pt") as file:
+        assert file.metadata()["step"] == "14" and len(file.get_tensor("losses")) == 2
+    assert load_checkpoint(Path(half_done.out) / "model.safetensors")[2]["training"]["history"][-1]["step"] == 12
+    resumed = train(half_done, resume=True)
+    half_done.out = str(in_tiny_world / "undisturbed")
+    undisturbed = train(half_done)
+    assert history(resumed.parent) == history(undisturbed.parent) and len(history(undisturbed.parent)) == 4
+    ours, theirs = load_file(resumed), load_file(undisturbed)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_run_that_turns_to_nan_keeps_what_it_had(in_tiny_world, monkeypatch):
+    """Nothing that is no number is saved, and the run can go on from before."""
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
+    config.save_minutes = 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "disturb", lambda luma, step, config: luma * math.nan if step == 14 else luma)
+        with pytest.raises(ColorlibError, match=r"at step 15.*model\.safetensors is from before"):
+            train(config)
+    with safe_open(in_tiny_world / "run" / "state.safetensors", framework="pt") as file:
+        assert file.metadata()["step"] == "14"
+    kept = load_file(in_tiny_world / "run" / "model.safetensors")
+    assert all(value.isfinite().all() for value in kept.values())
+    train(config, resume=True)
+    assert [int(row["step"]) for row in history(in_tiny_world / "run")] == [6, 12, 18, 24]
+
+
+@pytest.mark.parametrize("shares", ["2", "3"])
+def test_batch_norm_on_cpus_depends_on_the_number_of_processes(half_done, shares):
+    """A run begun by several processes that normalised their shares apart is not continued by one."""
+    state = Path(half_done.out) / "state.safetensors"
+    with safe_open(state, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(state), state, metadata | {"shares": shares})
+    with pytest.raises(ColorlibError, match=f"by {shares} processes, not 1"):
+        train(half_done, resume=True)
+
+
+def test_the_history_is_never_half_written(half_done, monkeypatch):
+    """It is replaced as a whole: a run that dies in the middle of writing leaves the rows that were there."""
+    before = (Path(half_done.out) / "history.csv").read_text()
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv.DictWriter, "writerows", die)
+        with pytest.raises(KeyboardInterrupt):
+            train(half_done, resume=True)
+    assert (Path(half_done.out) / "history.csv").read_text() == before
     train(half_done, resume=True)
     assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+
+
+@pytest.mark.slow
+def test_curves_for_tensorboard(in_tiny_world, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorboard")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=12)
+    train(config)
+    curves = accumulator.EventAccumulator(str(in_tiny_world / "run" / "tensorboard")).Reload()
+    assert curves.Tags()["scalars"] == ["train/loss", "validation/loss", "validation/accuracy"]
+    expected = [float(row["validation_loss"]) for row in history(in_tiny_world / "run")]
+    points = curves.Scalars("validation/loss")
+    assert [point.step for point in points] == [6, 12]
+    np.testing.assert_allclose([point.value for point in points], expected, rtol=1e-6)
 
 
 def test_resuming_a_finished_run_changes_nothing(half_done):
@@ -387,7 +578,11 @@ def test_resuming_from_nothing_is_starting(in_tiny_world):
     assert [int(row["step"]) for row in history(in_tiny_world / "new")] == [6]
 
 
-@pytest.mark.parametrize("change", [{"seed": 7}, {"lam": 0.9}, {"n": 5}, {"batch": 3}, {"model": "FlatNet"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 7}, {"lam": 0.9}, {"n": 5}, {"batch": 3}, {"model": "FlatNet"}, {"loss": "soft"}, {"augment": "none"}],
+    ids=str,
+)
 def test_a_run_with_other_settings_is_not_continued(half_done, change):
     for name, value in change.items():
         setattr(half_done, name, value)
@@ -398,7 +593,7 @@ def test_a_run_with_other_settings_is_not_continued(half_done, change):
 def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
     """Where it is stored, on which device and how often it saves do not belong to what is learnt."""
     moved = Path(half_done.out).rename(Path(half_done.out).with_name("moved"))
-    half_done.out, half_done.save_minutes, half_done.device = str(moved), 5.0, "auto"
+    half_done.out, half_done.save_minutes, half_done.device, half_done.compile = str(moved), 5.0, "auto", "never"
     train(half_done, resume=True)
     assert [int(row["step"]) for row in history(moved)] == [6, 12, 18, 24]
 
@@ -452,6 +647,22 @@ def test_own_folders_are_added_to_the_bundled_photos(in_tiny_world, tmp_path, sy
     frames, validation, counts = load_photos(config)
     assert len(frames) == 12 + 3 + 3 and len(validation) == 4
     assert counts == {"bundled": 12, "photos": 5 + 3, "left out": 2, "used": 18}
+
+
+def test_photos_are_counted_by_category_and_held_out_by_folder(in_tiny_world, tmp_path, synthetic_photo):
+    for i, category in enumerate(["sea", "sea", "sky", "sea/calm"]):
+        (tmp_path / "more" / category).mkdir(parents=True, exist_ok=True)
+        write_photo(tmp_path / "more" / category / f"{i}.png", np.roll(synthetic_photo, 7 * i, 1))
+    folder = str(tmp_path / "more")
+    config = TrainingConfig(photos=[folder], frame=32, smallest=32, crop=16)
+    _, _, counts = load_photos(config)
+    assert counts == {"bundled": 12, "more": 4, "more/sea": 3, "more/sky": 1, "left out": 0, "used": 16}
+    config.validation_photos = [f"{folder}/sky"]
+    frames, validation, counts = load_photos(config)
+    assert counts == {"bundled": 12, "more": 3, "more/sea": 3, "left out": 0, "used": 15}
+    assert len(frames) == 15 and len(validation) == 4 + 1
+    trained_on = {frame.numpy().tobytes() for frame in frames.rgb}
+    assert not trained_on & {frame.numpy().tobytes() for frame in validation.rgb}
 
 
 def test_validation_photos_never_train_even_if_their_folder_is_named():

@@ -1,0 +1,368 @@
+"""What is each choice worth? Small trainings that differ in one thing, three seeds each.
+
+    python -m benchmarks.experiments                              # all that are still missing, then the table
+    python -m benchmarks.experiments grid lam-1 --photos my/photos --seeds 0 1 2
+    python -m benchmarks.experiments --table                      # only the table, from what has been measured
+
+Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of experiments.csv
+(and a line per photo in experiments_photos.csv), and is never run twice: interrupt it whenever you like. With
+``--photos`` the networks train on more than the bundled photos; rows say how many, and are compared only with rows of
+as many. Validation is on the bundled validation photos always. experiments.md is the table made of it.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from colorlib.bins import ColorBins
+from colorlib.color import chroma_of, join, luma_of
+from colorlib.config import TrainingConfig
+from colorlib.datasets import bundled, count_chroma, load_frames
+from colorlib.metrics import area_under_accuracy, bin_accuracy, bootstrap, colourfulness, psnr
+from colorlib.photos import find_photos, fit, read_photo, to_tensor
+from colorlib.prediction import Colorizer, annealed_mean, paint
+from colorlib.training import train
+
+HERE = Path(__file__).parent
+BASE = HERE.parent / "configs" / "experiments.yaml"
+TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)]
+
+BASE_NAME = "base"
+EXPERIMENTS: dict[str, dict[str, Any]] = {
+    BASE_NAME: {},
+    # three architectures (§2.2), and ours with its twin
+    "FlatNet": {"model": "FlatNet"},
+    "Bottleneck": {"model": "Bottleneck"},
+    "ContextUNet": {"model": "ContextUNet"},
+    "PlainTwin": {"model": "PlainTwin"},
+    # rebalancing (§2.1)
+    "lam-0": {"lam": 0.0},
+    "lam-1": {"lam": 1.0},
+    # bins (§2.1) and what the network is asked (§1)
+    "grid": {"bins": "grid"},
+    "soft": {"loss": "soft"},
+    "l2": {"loss": "l2"},
+    # augmentation at equal iterations (§4.2.2, Figure 10); whole frames but for ours
+    "augment-none": {"augment": "none"},
+    "augment-paper": {"augment": "paper"},
+    # how large a photo is when the network sees it, at equal iterations
+    "frame-96": {"frame": 96, "crop": 96, "smallest": 72},
+    "frame-128": {"frame": 128, "crop": 128, "smallest": 96},
+    # growing variety of scenes (§4.4), with the same number of photos; see `scenes`
+    "variety-1": {},
+    "variety-half": {},
+    "variety-all": {},
+}
+VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
+VARIETY_PHOTOS = 400
+CLAIMS = [  # (experiment, compared with)
+    ("FlatNet", BASE_NAME),
+    ("Bottleneck", BASE_NAME),
+    ("ContextUNet", "PlainTwin"),
+    ("ContextUNet", BASE_NAME),
+    ("lam-0", BASE_NAME),
+    ("lam-1", BASE_NAME),
+    ("grid", BASE_NAME),
+    ("soft", BASE_NAME),
+    ("l2", BASE_NAME),
+    ("augment-none", BASE_NAME),
+    ("augment-paper", "augment-none"),
+    ("augment-paper", BASE_NAME),
+    ("frame-96", BASE_NAME),
+    ("frame-128", BASE_NAME),
+    ("variety-half", "variety-1"),
+    ("variety-all", "variety-1"),
+]
+METRICS = {  # column: heading and decimals
+    "nll": ("NLL (nats)", 3),
+    "accuracy": ("bin accuracy", 3),
+    "psnr": ("PSNR (dB)", 2),
+    "gain": ("gain over gray (dB)", 2),
+    "colourfulness": ("CF", 1),
+    "auc_rebalanced": ("rebalanced AuC (%)", 2),
+}
+Row = dict[str, Any]
+
+
+@dataclass
+class Table:
+    """A CSV file to which rows are added, one by one, each at once on disk."""
+
+    path: Path
+    rows: list[Row] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.path.exists():
+            with open(self.path, newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if None not in row.values()]
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Write the file anew with more rows, as a whole: it is small, and never half-written."""
+        self.rows += [{key: str(value) for key, value in row.items()} for row in rows]
+        partial = self.path.with_name(self.path.name + ".partial")
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        partial.replace(self.path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description="Small paired trainings.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these, of: {', '.join(EXPERIMENTS)}")
+    parser.add_argument("--photos", metavar="FOLDER", nargs="+", default=[], help="more photos to train on")
+    parser.add_argument("--seeds", metavar="N", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace settings of all")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables are kept")
+    parser.add_argument("--table", action="store_true", help="train nothing, only write the table")
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(EXPERIMENTS):
+        parser.error(f"no such experiment: {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    results, photos = Table(args.out / "experiments.csv"), Table(args.out / "experiments_photos.csv")
+    if not args.table:
+        run_missing(args.names or list(EXPERIMENTS), args.seeds, args.photos, args.set, results, photos)
+    (args.out / "experiments.md").write_text(report(results.rows, photos.rows), encoding="utf-8")
+
+
+def run_missing(
+    names: Sequence[str], seeds: Sequence[int], folders: list[str], settings: list[str], results: Table, photos: Table
+) -> None:
+    """Train and measure what has no row yet: all experiments with the first seed, then with the next."""
+    from colorlib.cli import parse_settings
+
+    pool = len(bundled("train")) + sum(len(find_photos(folder)) for folder in folders)
+    categories = categories_of(folders)  # without any, the variety of scenes cannot be varied
+    todo = [(seed, name) for seed in seeds for name in names if name not in VARIETY or categories]
+    judge = None
+    for seed, name in tqdm(todo, desc="experiments", unit="run"):
+        values = {"photos": folders, "seed": seed, **parse_settings(settings), **EXPERIMENTS[name]}
+        config = TrainingConfig.from_yaml(BASE, **values)
+        config.out = f"{config.out}/{name}-{seed}-{pool}"
+        recipe = fingerprint(config)
+        if any(row[:4] == (name, str(seed), str(pool), recipe) for row in map(key_of, results.rows)):
+            continue
+        judge = judge or Judge()
+        if name in VARIETY:
+            config.photos = [str(scenes(categories, VARIETY[name], seed, Path(config.out)))]
+        begin = time.perf_counter()
+        colorizer = Colorizer.load(train(config))
+        seconds = time.perf_counter() - begin
+        used = colorizer.record["training"]["photos"]["used"]
+        temperature, rows = judge(colorizer)
+        row = {"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, "photos": used, "steps": config.steps}
+        row |= {"frame": config.frame, "temperature": temperature}
+        row |= {metric: mean_of(rows, metric) for metric in METRICS}
+        photos.add({"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, **line} for line in rows)
+        results.add([row | {"seconds": round(seconds, 1)}])  # last: only now is the experiment done
+
+
+def key_of(row: Row) -> tuple[str, ...]:
+    return tuple(row[key] for key in ("experiment", "seed", "pool", "recipe"))
+
+
+def fingerprint(config: TrainingConfig) -> str:
+    """Eight digits that differ for other settings; where photos and results lie does not matter."""
+    settings = {k: v for k, v in asdict(config).items() if k not in ("out", "photos", "seed", "device", "save_minutes")}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def mean_of(rows: Sequence[Row], metric: str) -> float | str:
+    """The mean over photos; empty where the network has no such number."""
+    values = [row[metric] for row in rows]
+    return round(float(np.mean(values)), 5) if values[0] != "" else ""
+
+
+class Judge:
+    """Measures a network on the bundled validation photos, always in the same way.
+
+    The temperature is the one of highest PSNR on bundled training photos. The weights of the rebalanced AuC are those
+    of one set of bins, whatever bins a network has; NLL and accuracy are in its own bins, at its own frame.
+    """
+
+    def __init__(self) -> None:
+        paths = [photo.path for photo in bundled("train")]
+        counts = count_chroma(load_frames(paths, 64)[0])
+        self.bins = ColorBins.from_histogram(counts, 32, "kmeans")
+        self.rarity = (1 / self.bins.frequency.clamp(min=1e-6)).float()
+        self.to_choose_on = [read_photo(path) for path in paths[::3]]
+        self.validation = [(photo.path.stem, fit(read_photo(photo.path), 256)) for photo in bundled("validation")]
+
+    def __call__(self, colorizer: Colorizer) -> tuple[float, list[Row]]:
+        temperature = self.best_temperature(colorizer)
+        return temperature, [
+            {"photo": name, **self.measure(colorizer, rgb, temperature)} for name, rgb in self.validation
+        ]
+
+    def best_temperature(self, colorizer: Colorizer) -> float:
+        """The temperature of highest mean PSNR, at the size that the network sees."""
+        if colorizer.is_regression:
+            return 1.0
+        totals = np.zeros(len(TEMPERATURES))
+        for rgb in self.to_choose_on:
+            truth = to_tensor(fit(rgb, colorizer.frame))
+            logits = colorizer.logits(luma_of(truth))
+            for i, temperature in enumerate(TEMPERATURES):
+                chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
+                totals[i] += psnr(join(luma_of(truth), chroma).clamp(0, 1), truth)
+        return TEMPERATURES[int(totals.argmax())]
+
+    def measure(self, colorizer: Colorizer, rgb: np.ndarray, temperature: float) -> Row:
+        """All metrics of one photo of at most 256 pixels a side."""
+        truth, small = to_tensor(rgb), to_tensor(fit(rgb, colorizer.frame))
+        luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
+        if colorizer.is_regression:
+            chroma, nll = colorizer.chroma(luma), ""
+            accuracy = float((colorizer.bins.encode(chroma) == target).double().mean())
+        else:
+            logits = colorizer.logits(luma)
+            chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
+            nll = round(-float(logits.log_softmax(0).gather(0, target[None]).mean()), 5)
+            accuracy = bin_accuracy(logits, target)
+        picture = to_tensor(paint(rgb, luma, chroma))
+        gray = join(luma_of(truth), torch.zeros_like(chroma_of(truth)))
+        score = psnr(picture, truth)
+        numbers = {
+            "accuracy": accuracy,
+            "psnr": score,
+            "gain": score - psnr(gray, truth),
+            "colourfulness": colourfulness(picture),
+            "auc_rebalanced": area_under_accuracy(picture, truth, self.rarity[self.bins.encode(chroma_of(truth))]),
+        }
+        return {"nll": nll} | {name: round(value, 5) for name, value in numbers.items()}
+
+
+def categories_of(folders: Sequence[str]) -> dict[str, list[Path]]:
+    """The photos of each subfolder of the folders that has any."""
+    found: dict[str, list[Path]] = {}
+    for category in sorted(part for folder in folders for part in Path(folder).iterdir() if part.is_dir()):
+        if paths := find_photos(category):
+            found.setdefault(category.name, []).extend(paths)
+    return found
+
+
+def scenes(categories: dict[str, list[Path]], share: float, seed: int, out: Path) -> Path:
+    """A folder with as many photos whatever the share of the categories they come from, the same from each of these.
+
+    The categories are drawn by lot from those that have photos enough to be the only one. Every seed draws others.
+    """
+    lot = random.Random(seed)
+    large = sorted(name for name, paths in categories.items() if len(paths) >= VARIETY_PHOTOS)
+    lot.shuffle(large)
+    chosen = large[: max(1, round(share * len(large)))]
+    folder = out / "scenes"
+    shutil.rmtree(folder, ignore_errors=True)
+    for i, name in enumerate(chosen):
+        count = VARIETY_PHOTOS // len(chosen) + (i < VARIETY_PHOTOS % len(chosen))
+        (folder / name).mkdir(parents=True)
+        for number, path in enumerate(lot.sample(categories[name], count)):
+            (folder / name / f"{number:04}{path.suffix}").symlink_to(path.resolve())
+    return folder
+
+
+def report(results: list[Row], photos: list[Row]) -> str:
+    """The tables as Markdown: means and spread over seeds, then paired differences."""
+    lines = [
+        "# Experiments\n",
+        "Small trainings, each of which differs from the first in one thing; `benchmarks/experiments.py` says how, and "
+        "`configs/experiments.yaml` what they share. Means over the bundled validation photos and over seeds, ± the "
+        "standard deviation of the seeds' means. PSNR and CF at the temperature with the highest PSNR on training "
+        "photos. NLL and bin accuracy are in a network's own bins and at its own frame: those of `grid` and of other "
+        "frames cannot be compared with the rest. Short trainings on small frames: they tell what learns fastest, not "
+        "what is best in the end.\n",
+    ]
+    for pool in sorted({row["pool"] for row in results}, key=int):
+        rows = [row for row in results if row["pool"] == pool]
+        lines += [f"\n## {int(pool):,} photos to train on\n", *means(rows), *differences(rows, photos, pool)]
+    return "\n".join(lines) + "\n"
+
+
+def by_experiment(rows: list[Row]) -> dict[str, list[Row]]:
+    """The rows of each experiment, in the order of the list above; of several recipes the latest measured."""
+    groups = {name: [row for row in rows if row["experiment"] == name] for name in EXPERIMENTS}
+    return {
+        name: [row for row in group if row["recipe"] == group[-1]["recipe"]] for name, group in groups.items() if group
+    }
+
+
+def means(rows: list[Row]) -> list[str]:
+    """A line for each experiment."""
+    headings = [heading for heading, _ in METRICS.values()]
+    lines = [f"| experiment | photos | seeds | T | {' | '.join(headings)} | seconds |"]
+    lines += ["|---" + "|---:" * (len(headings) + 4) + "|"]
+    for name, group in by_experiment(rows).items():
+        cells = [spread([float(row[m]) for row in group if row[m] != ""], METRICS[m][1]) for m in METRICS]
+        temperatures = "/".join(sorted({f"{float(row['temperature']):g}" for row in group}))
+        seconds = np.median([float(row["seconds"]) for row in group])
+        used = "/".join(sorted({f"{int(row['photos']):,}" for row in group}))
+        lines.append(f"| {name} | {used} | {len(group)} | {temperatures} | {' | '.join(cells)} | {seconds:.0f} |")
+    return lines
+
+
+def spread(values: list[float], decimals: int) -> str:
+    """Mean ± standard deviation.
+
+    >>> spread([1.0, 2.0], 1), spread([1.0], 2), spread([], 2)
+    ('1.5 ± 0.7', '1.00', '–')
+    """
+    if not values:
+        return "–"
+    deviation = f" ± {np.std(values, ddof=1):.{decimals}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{decimals}f}{deviation}"
+
+
+def differences(rows: list[Row], photos: list[Row], pool: str) -> list[str]:
+    """A line for each comparison, photo by photo, over the seeds that both experiments have."""
+    chosen, metrics = by_experiment(rows), ("accuracy", "gain", "auc_rebalanced", "nll")
+    lines = [
+        "\nDifferences, paired by seed and photo, with 95 % intervals over photos (bootstrap); **bold** excludes 0.\n"
+    ]
+    lines += [
+        f"| | seeds | {' | '.join(METRICS[m][0] for m in metrics)} |",
+        "|---" + "|---:" * (len(metrics) + 1) + "|",
+    ]
+    for one, other in CLAIMS:
+        if one in chosen and other in chosen:
+            tables = [values_by_photo(photos, name, pool, chosen[name][0]["recipe"]) for name in (one, other)]
+            seeds = sorted(set(tables[0]) & set(tables[1]))
+            cells = [paired(*tables, seeds, metric) if seeds else "–" for metric in metrics]
+            lines.append(f"| {one} − {other} | {len(seeds)} | {' | '.join(cells)} |")
+    return lines
+
+
+def values_by_photo(photos: list[Row], name: str, pool: str, recipe: str) -> dict[str, dict[str, Row]]:
+    """The lines of an experiment, by seed and photo."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in photos:
+        if (row["experiment"], row["pool"], row["recipe"]) == (name, pool, recipe):
+            found.setdefault(row["seed"], {})[row["photo"]] = row
+    return found
+
+
+def paired(
+    ones: dict[str, dict[str, Row]], others: dict[str, dict[str, Row]], seeds: Sequence[str], metric: str
+) -> str:
+    """The mean difference of a metric and its interval: first the mean over seeds for each photo, then over photos."""
+    names = sorted(ones[seeds[0]])
+    if any(table[seeds[0]][names[0]][metric] == "" for table in (ones, others)):
+        return "–"
+    gaps = [[float(ones[s][p][metric]) - float(others[s][p][metric]) for s in seeds] for p in names]
+    result, decimals = bootstrap([float(np.mean(gap)) for gap in gaps]), METRICS[metric][1]
+    text = f"{result['mean']:+.{decimals}f} ({result['low']:+.{decimals}f} to {result['high']:+.{decimals}f})"
+    return f"**{text}**" if result["low"] > 0 or result["high"] < 0 else text
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""How good is every bundled checkpoint? ``python -m benchmarks.scores [FOLDER …]`` writes scores.json and scores.md.
+
+Each checkpoint colours the bundled validation photos, and those of the folders named (a folder's subfolders are its
+categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, and the
+network trained by L2 regression. A gain is the mean over photos of the difference on the same photo, with a bootstrap
+95 % interval: where it excludes zero, the difference is real.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import colorlib
+from colorlib.checkpoints import bundled_checkpoints
+from colorlib.datasets import bundled
+from colorlib.metrics import BASELINES, Baselines, Evaluation, bootstrap, measure
+from colorlib.photos import find_photos
+from colorlib.prediction import Colorizer
+
+HERE = Path(__file__).parent
+METRICS = ("psnr", "auc_rebalanced", "auc", "colourfulness", "bin_accuracy")
+REGRESSION = "colorunet-l2"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scores", description="Score the bundled checkpoints.")
+    parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path, help="more photos, never trained on")
+    parser.add_argument("--most", type=int, default=10_000, help="take at most so many photos of a folder, evenly")
+    args = parser.parse_args()
+    groups = {"bundled validation": {p.path: p.kind for p in bundled("validation")}}
+    for folder in args.folders:
+        paths = find_photos(folder)
+        paths = paths[:: max(1, -(-len(paths) // args.most))]
+        groups[folder.name] = {path: path.relative_to(folder).parts[0] for path in paths}
+    results = {name: score(kinds) for name, kinds in groups.items()}
+    (HERE / "scores.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "scores.md").write_text("\n".join(line for name, rows in results.items() for line in table(name, rows)))
+
+
+def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
+    """One row for each checkpoint and temperature: all photos, and each category."""
+    names = bundled_checkpoints()
+    regression = None
+    if REGRESSION in names:
+        regression = evaluation_of(colorlib.load(REGRESSION), list(kinds), 1.0)
+    rows = []
+    for name in names:
+        colorizer = colorlib.load(name)
+        for label, temperature in temperatures(colorizer).items():
+            result = evaluation_of(colorizer, list(kinds), temperature)
+            row = {"model": name, "label": label, "temperature": temperature, "all": summary(result, regression)}
+            categories = sorted(set(kinds.values()))
+            row["categories"] = {
+                category: summary(result, regression, np.array([kinds[path] == category for path in result.photos]))
+                for category in (categories if len(categories) > 1 else [])
+            }
+            rows.append(row)
+            print(name, label, temperature, row["all"]["gain"], flush=True)
+    return rows
+
+
+def temperatures(colorizer: Colorizer) -> dict[str, float]:
+    """A checkpoint's own temperature, and those chosen for fidelity and for vividness."""
+    return {"default": colorizer.temperature} | colorizer.record.get("temperatures", {})
+
+
+def evaluation_of(colorizer: Colorizer, paths: list[Path], temperature: float) -> Evaluation:
+    return measure(colorizer, paths, Baselines.from_dict(colorizer.record["baselines"]), temperature)
+
+
+def summary(result: Evaluation, regression: Evaluation | None, chosen: np.ndarray | None = None) -> dict[str, Any]:
+    """Metrics of a checkpoint and the truth, and the checkpoint's gains over all that it is compared with."""
+    chosen = np.ones(len(result.photos), bool) if chosen is None else chosen
+    model = {metric: result.column("model", metric)[chosen] for metric in METRICS}
+    others = {name: {m: result.column(name, m)[chosen] for m in ("psnr", "auc_rebalanced")} for name in BASELINES}
+    if regression is not None:
+        others["l2"] = {m: regression.column("model", m)[chosen] for m in ("psnr", "auc_rebalanced")}
+    gains = {
+        metric: {name: bootstrap(model[metric] - other[metric]) for name, other in others.items()}
+        for metric in ("psnr", "auc_rebalanced")
+    }
+    truth = float(result.column("truth", "colourfulness")[chosen].mean())
+    return {
+        "photos": int(chosen.sum()),
+        **{metric: bootstrap(values) for metric, values in model.items()},
+        "truth_colourfulness": truth,
+        "gain": gains,
+    }
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
+    """The scores on a set of photos as lines of Markdown."""
+    photos = rows[0]["all"]["photos"]
+    others = list(rows[0]["all"]["gain"]["psnr"])
+    lines = [f"\n### {name}: {photos} photos\n"]
+    for metric, unit in (("psnr", "PSNR, dB"), ("auc_rebalanced", "rebalanced AuC, points")):
+        lines += [f"Gain in {unit}, over …\n", f"| | T | {' | '.join(others)} |", "|---|---:|" + "---:|" * len(others)]
+        for row in rows:
+            scale = 1 if metric == "psnr" else 100
+            gains = [row["all"]["gain"][metric][other] for other in others]
+            cells = [f"{g['mean'] * scale:+.2f} [{g['low'] * scale:.2f}, {g['high'] * scale:.2f}]" for g in gains]
+            lines.append(f"| {row['model']}, {row['label']} | {row['temperature']:g} | {' | '.join(cells)} |")
+        lines.append("")
+    categories = list(rows[0]["categories"])
+    lines += [f"Colourfulness (truth: {rows[0]['all']['truth_colourfulness']:.1f}), bin accuracy, gain in PSNR over gray"]
+    heads = " | ".join(f"{c} ({rows[0]['categories'][c]['photos']})" for c in categories)
+    lines += [f"\n| | colourfulness | accuracy | {heads} |", "|---|---:|---:|" + "---:|" * len(categories)]
+    for row in rows:
+        cells = [f"{row['all']['colourfulness']['mean']:.1f}", f"{row['all']['bin_accuracy']['mean'] * 100:.1f} %"]
+        cells += [f"{row['categories'][c]['gain']['psnr']['gray']['mean']:+.2f}" for c in categories]
+        lines.append(f"| {row['model']}, {row['label']} | {' | '.join(cells)} |")
+    return lines + [""]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The settings of a training run, in one place, and the learning rate that they prescribe (paper §4.1)."""
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from colorlib.errors import ColorlibError
+from colorlib.models import MODELS, find_device
+
+STRIDE = 8  # the networks halve the picture three times
+RANGES = {  # of the settings that are numbers: least and greatest
+    "n": (1, 32_767),
+    "lam": (0, 1),
+    "smallest": (STRIDE, math.inf),
+    "crop": (STRIDE, math.inf),
+    "batch": (1, math.inf),
+    "steps": (1, math.inf),
+    "warmup": (0, math.inf),
+    "decay": (0, 1),
+    "decay_at": (0, 1),
+    "noise": (0, 1),
+    "soften": (0, 1),
+    "tone": (0, 10),
+    "validate_every": (1, math.inf),
+    "save_minutes": (0, math.inf),
+}
+CHOICES = {  # of the settings that are names
+    "model": tuple(MODELS),
+    "bins": ("kmeans", "grid"),
+    "loss": ("classes", "soft", "l2"),
+    "augment": ("ours", "paper", "none"),
+    "schedule": ("cosine", "two-step", "constant"),
+    "compile": ("auto", "always", "never"),
+}
+
+
+@dataclass
+class TrainingConfig:
+    """Everything that decides the outcome of a run. Unknown keys are refused."""
+
+    out: str = "runs/quick"  # folder of the run: history.csv, model.safetensors, state
+    start: str = ""  # a checkpoint to go on from, its bins included: a second step, or your own photos
+    model: str = "ColorUNet"  # a name in colorlib.models.MODELS
+    photos: list[str] = field(default_factory=list)  # folders besides the bundled photos; twice named counts twice
+    validation_photos: list[str] = field(default_factory=list)  # folders held out, besides the bundled ones
+    n: int = 32  # colour bins
+    bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper)
+    loss: str = "classes"  # classes (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)
+    lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
+    frame: int = 128  # photos are shrunk so that their longer side is this long
+    augment: str = "ours"  # ours, paper (its sevenfold set, in whole frames) or none (crops as they are)
+    smallest: int = 64  # ours: each batch is shrunk further, to a random side between this and frame
+    crop: int = 96  # ours and none: side of the random squares that are trained on; frame takes all of each frame
+    noise: float = 0.02  # ours: largest standard deviation of noise on the luma
+    soften: float = 0.5  # ours: share of batches whose luma is blurred
+    tone: float = 0.3  # ours: largest change of the luma's contrast curve, as a power of e
+    batch: int = 16  # squares per step, of all processes together
+    steps: int = 600  # optimiser steps
+    learning_rate: float = 2e-3  # Adam's, at its highest
+    warmup: int = 50  # steps of linear rise to it
+    schedule: str = "cosine"  # then: cosine (half of one, down to 0), two-step (paper) or constant
+    decay: float = 0.1  # two-step: the second step's learning rate, as a share of the first's
+    decay_at: float = 0.5  # two-step: where the second step begins, as a share of all steps
+    seed: int = 0  # of weights, order and augmentation
+    validate_every: int = 200  # steps between validations
+    save_minutes: float = 2.0  # minutes between saved states
+    device: str = "auto"  # cpu, cuda, or auto
+    compile: str = "auto"  # torch.compile: auto (on a GPU only), always or never
+
+    def __post_init__(self) -> None:
+        for name, (least, greatest) in RANGES.items():
+            if not least <= getattr(self, name) <= greatest:
+                limits = f"at least {least}" if greatest == math.inf else f"from {least} to {greatest}"
+                raise ColorlibError(f"{name} must be {limits}, got {getattr(self, name)}")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+        find_device(self.device)
+        if not 0 < self.learning_rate < math.inf:
+            raise ColorlibError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("photos", "validation_photos"):
+            if not all(isinstance(folder, str) for folder in getattr(self, name)):
+                raise ColorlibError(f"{name} must be a list of folders, got {getattr(self, name)}")
+        if max(self.crop, self.smallest) > self.frame:
+            raise ColorlibError(f"crop and smallest must not be larger than frame ({self.frame})")
+        if self.frame % STRIDE or self.smallest % STRIDE or self.crop % STRIDE:
+            raise ColorlibError(f"frame, smallest and crop must be multiples of {STRIDE}, which the networks need")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":
+        """A config from plain values; a key that does not exist or has the wrong type is an error."""
+        known = {f.name: f.type for f in fields(cls)}
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ColorlibError(f"unknown setting {name!r}; known: {', '.join(known)}")
+            default = getattr(cls(), name)
+            if isinstance(default, float) and not isinstance(value, bool):
+                with suppress(TypeError, ValueError):  # YAML takes 2 for a whole number and 1e-3 for text
+                    value = float(value)
+            if type(value) is not type(default):
+                raise ColorlibError(f"{name} must be a {type(default).__name__}, got {value!r}")
+            checked[name] = value
+        return cls(**checked)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path, /, **overrides: Any) -> "TrainingConfig":
+        """A config from a YAML file, with single settings replaced by keyword."""
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ColorlibError(f"cannot read the configuration {path}: {error}") from error
+        if not isinstance(values, dict):
+            raise ColorlibError(f"the configuration {path} must be a list of 'setting: value' lines")
+        return cls.from_dict({**values, **overrides})
+
+
+def learning_rate_at(step: int, config: TrainingConfig) -> float:
+    """The learning rate of a step: a linear warm-up to its height, then what the schedule says.
+
+    * cosine (ours): half a cosine down to zero;
+    * two-step (paper §4.1: "trained in 2 steps, with a learning rate decay between the 2 steps"): the height until
+      ``decay_at`` of the steps, then ``decay`` times that. The paper gives neither number, nor does its code;
+    * constant.
+
+    >>> config = TrainingConfig(steps=100, warmup=10, learning_rate=1.0)
+    >>> [round(learning_rate_at(step, config), 2) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    >>> config = TrainingConfig(steps=100, warmup=0, learning_rate=1.0, schedule="two-step")
+    >>> [learning_rate_at(step, config) for step in (0, 49, 50, 99)]
+    [1.0, 1.0, 0.1, 0.1]
+    """
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    if config.schedule == "two-step":
+        return config.learning_rate * (config.decay if step >= config.decay_at * config.steps else 1)
+    if config.schedule == "constant":
+        return config.learning_rate
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (1 + math.cos(math.pi * progress)) / 2

@@ -1,0 +1,171 @@
+"""What a training run keeps on disk, so that it can be killed at any moment and go on as if it had not been.
+
+A run's folder holds ``state.safetensors`` (weights, optimiser, step), ``history.csv`` (a row for each validation),
+``model.safetensors`` (the checkpoint to colour with) and, where TensorBoard is installed, its curves. Every
+file of ours appears whole or not at all.
+"""
+
+import csv
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from colorlib.config import TrainingConfig
+from colorlib.errors import ColorlibError
+
+Row = dict[str, float]
+NOT_LEARNT = ("out", "device", "compile", "save_minutes")  # settings that do not decide what is learnt
+
+
+class RunState:
+    """The state of a run: what it has learnt, how far it is, and its history.
+
+    ``photos`` is a fingerprint of what is trained on: other photos would give other bins. ``shares`` is into how many
+    shares a batch falls for batch norm, see `colorlib.distributed`. With ``write=False`` nothing is written: of several
+    processes only the first writes.
+    """
+
+    def __init__(self, out: Path, config: TrainingConfig, photos: str, shares: int = 1, write: bool = True):
+        self.state, self.csv, self.curves = out / "state.safetensors", out / "history.csv", out / "tensorboard"
+        self.settings = {k: v for k, v in asdict(config).items() if k not in NOT_LEARNT}
+        self.photos, self.shares, self.write = photos, shares, write
+        self.history: list[Row] = []
+        self._board: Any = None
+
+    def start(self) -> tuple[int, list[Tensor]]:
+        """Forget an earlier run in the same folder: no step is done, and there are no losses."""
+        if self.write:
+            self.state.unlink(missing_ok=True)
+            self.csv.unlink(missing_ok=True)
+            shutil.rmtree(self.curves, ignore_errors=True)
+        return 0, []
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, losses: Sequence[Tensor]) -> None:
+        """Keep everything after ``step`` steps; ``losses`` are those since the last row of the history."""
+        if not self.write:
+            return
+        tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+        for index, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in values.items()}
+        if losses:
+            tensors["losses"] = torch.stack(list(losses))
+        metadata = {"step": str(step), "settings": json.dumps(self.settings), "photos": self.photos}
+        metadata |= {"shares": str(self.shares)}
+        partial = self.state.with_name("state.partial")
+        save_file(tensors, partial, metadata)
+        partial.replace(self.state)
+
+    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[Tensor]]:
+        """Fill network and optimiser; returns the steps done and the losses since the last row of the history.
+
+        Raises:
+            ColorlibError: if the state is damaged or belongs to another run.
+        """
+        if not self.state.exists():
+            return self.start()
+        try:
+            with safe_open(self.state, framework="pt") as file:
+                metadata = file.metadata() or {}
+            tensors = load_file(self.state)
+        except (SafetensorError, OSError) as error:
+            raise ColorlibError(f"{self.state} is damaged; start again without resuming: {error}") from error
+        self._check(metadata)
+        model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        values: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                values.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
+        step = int(metadata["step"])
+        self.history = [row for row in self._read() if row["step"] <= step]  # what came later is done again
+        device = next(model.parameters()).device
+        return step, list(tensors["losses"].to(device)) if "losses" in tensors else []
+
+    def _check(self, metadata: dict[str, str]) -> None:
+        if json.loads(metadata.get("settings", "null")) != self.settings:
+            raise ColorlibError(f"{self.state} belongs to a run with other settings: choose another 'out'")
+        if metadata.get("photos") != self.photos:
+            raise ColorlibError(f"the training photos are not those that {self.state} was trained on: start again")
+        if metadata.get("shares") != str(self.shares):
+            raise ColorlibError(
+                f"{self.state} was trained by {metadata.get('shares')} processes, not {self.shares}, and on CPUs batch "
+                "norm depends on their number: go on with as many, or start again"
+            )
+
+    def log(self, row: Row) -> None:
+        """Add a row to the history: to the file, which is replaced as a whole, and to TensorBoard's curves."""
+        self.history.append(row)
+        if not self.write:
+            return
+        partial = self.csv.with_name("history.partial")
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.history[-1].keys())
+            writer.writeheader()
+            writer.writerows(self.history)
+        partial.replace(self.csv)
+        self._draw(row)
+
+    def _draw(self, row: Row) -> None:
+        if self._board is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:  # not installed: the CSV holds the same numbers
+                self._board = False
+            else:
+                self._board = SummaryWriter(str(self.curves), purge_step=int(row["step"]))
+        if self._board:
+            for name, value in row.items():
+                if name != "step":
+                    self._board.add_scalar(name.replace("_", "/", 1), value, int(row["step"]))
+            self._board.flush()
+
+    def _read(self) -> list[Row]:
+        if not self.csv.exists():
+            return []
+        with open(self.csv, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]  # a line may have been cut short
+        return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
+
+
+class Interruption:
+    """While it is entered, Ctrl-C and a scheduler's SIGTERM wait until the step is done: then ``requested`` is true.
+
+    A second Ctrl-C interrupts at once.
+
+    >>> with Interruption() as interruption:
+    ...     signal.raise_signal(signal.SIGINT)
+    ...     interruption.requested
+    True
+    """
+
+    def __enter__(self) -> "Interruption":
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+        if threading.current_thread() is threading.main_thread():  # Python lets no other thread listen to signals
+            self._before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
