@@ -3,7 +3,7 @@
 The first line of each table is the bound that nothing can beat: Pillow alone, a batch that is there already, a k-d
 tree for scale. Long measurements are run by hand, with numbers of one's choice:
 
-    python -m benchmarks.data --photos 15000 --kills 10 --memory 1000 10000 100000
+    python -m benchmarks.data --photos 15000 --kills 10 --memory 1000 10000 100000 --originals FOLDER
 """
 
 import argparse
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,27 +42,30 @@ def measure(photos: int = 300) -> list[Row]:
     return rows
 
 
-def make_photos(folder: Path, count: int) -> None:
-    """Different photos: cuts of bundled ones at least 256 pixels wide, half of them mirrored, as JPEG of quality 90."""
-    rng = np.random.default_rng(0)
-    originals = [photo for photo in (read_photo(photo.path) for photo in bundled()) if min(photo.shape[:2]) > 256]
+def make_photos(folder: Path, count: int, size: int = 256, originals: Path | None = None) -> None:
+    """Different photos: cuts of others, by default of the bundled ones, half of them mirrored, as JPEG of quality 90.
 
-    def make(job: tuple[int, np.ndarray]) -> None:
-        number, cut = job
+    The sides of a cut are one to two times as long as those of a frame: each will have to be shrunk.
+    """
+    paths = find_photos(originals) if originals else [photo.path for photo in bundled()]
+    paths = [path for path in paths if larger_than(size, path)]
+
+    def make(number: int) -> None:
+        rng, photo = np.random.default_rng(number), read_photo(paths[number % len(paths)])
+        height, width = (int(rng.integers(size, min(side, 2 * size) + 1)) for side in photo.shape[:2])
+        top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip(photo.shape, (height, width)))
+        cut = photo[top : top + height, left : left + width]
         path = folder / f"class{number % 14:02}" / f"{number:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(cut).save(path, quality=90)
+        Image.fromarray(np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)).save(path, quality=90)
 
-    def cuts() -> Iterator[tuple[int, np.ndarray]]:
-        for number in range(count):
-            photo = originals[number % len(originals)]
-            height, width = (int(rng.integers(256, side + 1)) for side in photo.shape[:2])
-            top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip(photo.shape, (height, width)))
-            cut = photo[top : top + height, left : left + width]
-            yield number, np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)
-
-    for _ in in_parallel(make, cuts()):
+    for _ in in_parallel(make, range(count)):
         pass
+
+
+def larger_than(size: int, path: Path) -> bool:
+    with Image.open(path) as image:
+        return min(image.size) > size
 
 
 def decoding(folder: Path) -> list[Row]:
@@ -121,13 +123,14 @@ def delivery(folder: Path) -> list[Row]:
         luma, target = encode_batch(crops, bins)
         return disturb(luma, step, config), target, mask
 
-    resident = deliver(0)
+    resident, crops = deliver(0), batch_of(frames, 0, config)[0]
     steps = iter(range(10**9))
     rows = race(
         {
             "training step, synthetic batch that is there": lambda: train(*resident),
             "training step, batch from a cache": lambda: train(*deliver(next(steps))),
             "the delivery alone": lambda: deliver(next(steps)),
+            "of it, encoding into bins": lambda: encode_batch(crops, bins),
         },
         rounds=12,
     )
@@ -138,25 +141,32 @@ def delivery(folder: Path) -> list[Row]:
 
 
 def encoding(folder: Path) -> list[Row]:
-    """Bins of real pixels, against SciPy's k-d tree; all must agree on every pixel."""
+    """Pixels into bins, on one thread each, against SciPy's k-d tree; all must agree on every pixel."""
     frames = Cache(folder / "cache", verify=False).frames()
-    rgb = torch.cat([batch.rgb[batch.mask()] for batch in frames.batches(8)])[:PIXELS, None]
-    bins = ColorBins.from_histogram(UVHistogram().add_rgb(rgb))
-    chroma = chroma_of(rgb.movedim(-1, 0).double() / 255)
-    points, tree = np.ascontiguousarray(chroma.flatten(1).T.numpy()), cKDTree(bins.colors.numpy())
-    expected = torch.from_numpy(tree.query(points)[1])
-    assert torch.equal(bins.encode_rgb(rgb)[:, 0], expected) and torch.equal(bins.encode(chroma)[:, 0], expected)
+    real = torch.cat([batch.rgb[batch.mask()] for batch in frames.batches(8)])[:PIXELS, None]
+    random = torch.randint(256, real.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    bins = ColorBins.from_histogram(UVHistogram().add_rgb(real))
+    tree = cKDTree(bins.colors.numpy())
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    rows = [*encoding_of("real pixels", real, bins, tree), *encoding_of("random colours", random, bins, tree)]
+    torch.set_num_threads(threads)
+    return rows
+
+
+def encoding_of(what: str, rgb: torch.Tensor, bins: ColorBins, tree: cKDTree) -> list[Row]:
+    chroma = chroma_of(rgb.movedim(-1, 0).double() / 255)
+    points = np.ascontiguousarray(chroma.flatten(1).T.numpy())
+    expected = torch.from_numpy(tree.query(points)[1])
+    assert torch.equal(bins.encode_rgb(rgb)[:, 0], expected) and torch.equal(bins.encode(chroma)[:, 0], expected)
     rows = race(
         {
-            "ColorBins.encode_rgb, one thread": lambda: bins.encode_rgb(rgb),
-            "ColorBins.encode, one thread": lambda: bins.encode(chroma.float()),
-            "SciPy cKDTree, one thread": lambda: tree.query(points),
+            f"ColorBins.encode_rgb, {what}": lambda: bins.encode_rgb(rgb),
+            f"ColorBins.encode, {what}": lambda: bins.encode(chroma.float()),
+            f"SciPy cKDTree, {what}": lambda: tree.query(points),
         },
         rounds=7,
     )
-    torch.set_num_threads(threads)
     for row in rows:
         row.note = f"{row.median / len(rgb) * 1e9:.1f} ns per pixel"
     return rows
@@ -171,26 +181,33 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=15_000, help="how many photos to prepare (default: 15,000)")
     parser.add_argument("--kills", type=int, default=10, help="how often to kill a preparation (default: 10)")
     parser.add_argument("--memory", type=int, nargs="*", default=[], help="measure memory at these numbers of photos")
+    parser.add_argument("--size", type=int, default=256, help="side of the frames (default: 256)")
+    parser.add_argument("--originals", type=Path, help="cut the photos from those below this folder (default: bundled)")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
-        make_photos(folder / "photos", args.photos)
-        seconds, memory = run(prepare_command(folder / "photos", folder / "whole"))
-        speed = f"{args.photos / seconds:.0f} photos/s"
-        print(f"{args.photos:,} photos prepared and checked in {seconds:.0f} s: {speed}, peak memory {memory} MB")
+        make_photos(folder / "photos", args.photos, args.size, args.originals)
+        seconds, memory = run(prepare_command(folder / "photos", folder / "whole", args.size))
+        report(f"{args.photos:,} photos prepared and checked in {seconds:.0f} s: {args.photos / seconds:.0f} photos/s")
+        report(f"peak memory {memory} MB")
         whole = Cache(folder / "whole", verify=False).checksum
-        kills = kill_and_resume(folder, args.kills)
+        kills = kill_and_resume(folder, args.kills, args.size)
         same = Cache(folder / "killed").checksum == whole
-        print(f"killed {kills} times, then resumed: {'identical' if same else 'DIFFERENT'} checksum {whole}")
+        report(f"killed {kills} times, then resumed: {'identical' if same else 'DIFFERENT'} checksum {whole}")
         shutil.rmtree(folder / "killed")
         shutil.rmtree(folder / "whole")
         for count in args.memory:
-            print(memory_at(folder, count), flush=True)
+            report(memory_at(folder, count, args.size))
 
 
-def prepare_command(photos: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "colorlib", "data", "prepare", "folder", str(photos), "--out", str(out)]
+def report(line: str) -> None:
+    print(line, flush=True)
+
+
+def prepare_command(photos: Path, out: Path, size: int) -> list[str]:
+    command = [sys.executable, "-m", "colorlib", "data", "prepare", "folder", str(photos), "--out", str(out)]
+    return [*command, "--size", str(size)]
 
 
 def run(command: list[str]) -> tuple[float, int]:
@@ -202,18 +219,19 @@ def run(command: list[str]) -> tuple[float, int]:
     return time.perf_counter() - begin, round(usage.ru_maxrss / 1000)
 
 
-def kill_and_resume(folder: Path, times: int) -> int:
+def kill_and_resume(folder: Path, times: int, size: int) -> int:
     """Prepare, killed each time it has got a little further, and finish at last; how often it was killed."""
     out, rng, killed = folder / "killed", np.random.default_rng(0), 0
+    command = prepare_command(folder / "photos", out, size)
     chunks = (len(find_photos(folder / "photos")) + 63) // 64
     for target in np.linspace(0, chunks, times + 1, endpoint=False)[1:]:
-        process = subprocess.Popen(prepare_command(folder / "photos", out), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while len(list(out.glob("lines/*.csv"))) < target and process.poll() is None:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.1))
         process.kill()
         killed += process.wait() == -9
-    run(prepare_command(folder / "photos", out))
+    run(command)
     return killed
 
 
@@ -221,7 +239,9 @@ READ = """
 import sys, torch
 from colorlib.cache import Cache
 from colorlib.training import TrainingConfig, batch_of
-frames, config = Cache(sys.argv[1], verify=False).frames("train"), TrainingConfig(frame=256, smallest=256, batch=64)
+size = int(sys.argv[2])
+config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)
+frames = Cache(sys.argv[1], verify=False).frames("train")
 for step in range(200):
     batch_of(frames, step, config)
 lines = dict(line.split(":") for line in open("/proc/self/status"))
@@ -229,15 +249,16 @@ print(int(lines["RssAnon"].split()[0]) // 1000)
 """
 
 
-def memory_at(folder: Path, count: int) -> str:
+def memory_at(folder: Path, count: int, size: int) -> str:
     """Memory of preparing and of reading so many photos; beyond those that were made, the same ones again."""
     originals = find_photos(folder / "photos")
     for number in range(count):
         link = folder / "many" / f"{number % 100:02}" / f"{number:06}.jpg"
         link.parent.mkdir(parents=True, exist_ok=True)
         os.link(originals[number % len(originals)], link)
-    seconds, memory = run(prepare_command(folder / "many", folder / "cache"))
-    read = subprocess.run([sys.executable, "-c", READ, folder / "cache"], capture_output=True, text=True, check=True)
+    seconds, memory = run(prepare_command(folder / "many", folder / "cache", size))
+    command = [sys.executable, "-c", READ, str(folder / "cache"), str(size)]
+    read = subprocess.run(command, capture_output=True, text=True, check=True)
     shutil.rmtree(folder / "many")
     shutil.rmtree(folder / "cache")
     return (

@@ -25,7 +25,7 @@ from colorlib.errors import ColorlibError
 U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
 RESOLUTION = 480  # a multiple of the usual grids (8, 10, 16, 20), so that no cell lies in two of a grid's
 TABLE_SIZE = 256  # cells along each axis of the table that finds the closest bin
-PIECE = 65536  # pixels looked up at a time, so that what is in between stays in the processor's cache
+PIECE = 32768  # pixels looked up at a time, so that what is in between stays in the processor's cache
 
 
 @dataclass
@@ -65,7 +65,7 @@ class UVHistogram:
         Nothing here depends on rounding in a batch: the same photos give the same counts on any number of
         processes and any device.
         """
-        cells = look_up(_cell_of_every_color(rgb.device), rgb if mask is None else rgb[mask])
+        cells = look_up(_cell_of_every_chroma(rgb.device), rgb if mask is None else rgb[mask])
         counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
         self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
         return self
@@ -177,19 +177,17 @@ class ColorBins:
     def encode_rgb(self, rgb: Tensor) -> Tensor:
         """Assign the pixels of uint8 photos (..., H, W, 3) to bins: int64 indices (..., H, W).
 
-        A photo has at most 256³ different colours. The first call encodes every one of them, in float64, into a
-        table of 16 MB; from then on a pixel costs one look-up. This is what training uses.
+        The first call encodes every chrominance that a photo can hold, in float64, into a table of 2 MB (see
+        `for_every_chroma`); from then on a pixel costs one look-up. This is what training uses.
 
         >>> bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64) * 0.4 - 0.2), n=8)
         >>> photo = torch.randint(0, 256, (5, 7, 3), dtype=torch.uint8)
         >>> bool((bins.encode_rgb(photo) == bins.encode(chroma_of(photo.movedim(-1, 0).double() / 255))).all())
         True
         """
-        if rgb.device not in self._bins_of_every_color:
-            small = torch.uint8 if len(self) <= 256 else torch.int16
-            table = for_every_color(lambda chroma: self.encode(chroma).to(small))
-            self._bins_of_every_color[rgb.device] = table.to(rgb.device)
-        return look_up(self._bins_of_every_color[rgb.device], rgb)
+        if rgb.device not in self._bins_of_every_chroma:
+            self._bins_of_every_chroma[rgb.device] = for_every_chroma(self.encode).to(rgb.device)
+        return look_up(self._bins_of_every_chroma[rgb.device], rgb)
 
     def decode(self, index: Tensor) -> Tensor:
         """The chrominance (..., 2, H, W) in float32 of bin indices (..., H, W)."""
@@ -303,7 +301,7 @@ class ColorBins:
         return settled, contenders.contiguous()
 
     @cached_property
-    def _bins_of_every_color(self) -> dict[torch.device, Tensor]:
+    def _bins_of_every_chroma(self) -> dict[torch.device, Tensor]:
         return {}  # filled by encode_rgb, once for each device
 
     @cached_property
@@ -357,43 +355,40 @@ def _lloyd(colors: Tensor, counts: Tensor, centres: Tensor, steps: int) -> Tenso
     return centres
 
 
-def for_every_color(function: Callable[[Tensor], Tensor]) -> Tensor:
-    """A table (256³,) of a function of chrominance, (2, H, W) to (H, W), for every colour of a uint8 photo.
+def for_every_chroma(function: Callable[[Tensor], Tensor]) -> Tensor:
+    """A table (511²,) of a function of chrominance, (2, H, W) to int64 (H, W), for all that uint8 photos can hold.
 
-    Computed in float64; colour (r, g, b) has place 65536·r + 256·g + b. `look_up` reads it.
+    A photo has 256³ colours, but chrominance does not change when gray is added: it is known from the differences
+    red - green and blue - green, of which there are 511² pairs. So few fit into a processor's own memory. The pair
+    (x, y) has place 511·(x + 255) + y + 255; `look_up` reads it. Computed in float64.
     """
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    green, blue = torch.meshgrid(levels, levels, indexing="ij")
-    planes = [function(chroma_of(torch.stack([red.expand_as(green), green, blue]))) for red in levels]
-    return torch.stack(planes).flatten()
+    differences = torch.arange(-255, 256, dtype=torch.float64) / 255
+    red, blue = torch.meshgrid(differences, differences, indexing="ij")
+    return function(chroma_of(torch.stack([red, torch.zeros_like(red), blue]))).flatten()
 
 
 def look_up(table: Tensor, rgb: Tensor) -> Tensor:
-    """What a table made by `for_every_color` says of each pixel of uint8 photos (..., 3): int64 (...)."""
+    """What a table made by `for_every_chroma` says of each pixel of uint8 photos (..., 3): int64 (...)."""
     if rgb.dtype != torch.uint8 or rgb.shape[-1] != 3:
         raise TypeError(f"expected uint8 RGB of shape (..., 3), got {rgb.dtype} of shape {tuple(rgb.shape)}")
     pixels = rgb.reshape(-1, 3)
     found = torch.empty(len(pixels), dtype=torch.int64, device=rgb.device)
     piece = PIECE if rgb.device.type == "cpu" else max(1, len(pixels))
     for part, result in zip(pixels.split(piece), found.split(piece), strict=True):
-        red, green, blue = part.unbind(-1)
-        place = red.int()
-        place <<= 8
-        place += green
-        place <<= 8
-        place += blue
-        result.copy_(table.index_select(0, place))
+        red, green, blue = part.int().unbind(-1)
+        place = torch.add(blue, red, alpha=511).sub_(green, alpha=512).add_(512 * 255)
+        torch.index_select(table, 0, place, out=result)
     return found.reshape(rgb.shape[:-1])
 
 
 @cache
-def _cell_of_every_color(device: torch.device) -> Tensor:
-    """The cell of the histogram that each colour belongs to."""
+def _cell_of_every_chroma(device: torch.device) -> Tensor:
+    """The cell of the histogram that each chrominance of a photo belongs to."""
 
     def cell(chroma: Tensor) -> Tensor:
-        return (_cell(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + _cell(chroma[1], V_LIMIT, RESOLUTION)).int()
+        return _cell(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + _cell(chroma[1], V_LIMIT, RESOLUTION)
 
-    return for_every_color(cell).to(device)
+    return for_every_chroma(cell).to(device)
 
 
 def _closest_of(points: Tensor, colors: Tensor, contenders: Tensor) -> Tensor:

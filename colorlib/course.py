@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorlib.bins import ColorBins
 from colorlib.color import luma_of
 from colorlib.confidence import auroc, calibration_error, table_by_confidence
+from colorlib.datasets import Frames
 from colorlib.errors import ColorlibError
 from colorlib.forced_choice import wilson_interval
 from colorlib.losses import rebalanced_cross_entropy
@@ -212,6 +213,76 @@ def _bins(colors: Tensor, frequency: Tensor | None = None) -> ColorBins:
     return ColorBins(colors.double(), frequency.double(), "kmeans")
 
 
+# Notebook 03
+
+
+@exercise("frame_mask")
+def _frame_mask(frame_mask: Callable[[Tensor, int], Tensor]) -> None:
+    """frame_mask(sizes, side): height and width (N, 2) of photos -> mask (N, side, side), true where they are."""
+    sizes = torch.tensor([[2, 3], [1, 4], [4, 4], [4, 1]])
+    for side in (4, 6):
+        right = Frames(torch.zeros(4, side, side, 3, dtype=torch.uint8), sizes).mask()
+        mask = frame_mask(sizes, side)
+        expect(mask, right, f"For sizes {sizes.tolist()} and frames of {side} x {side}")
+        if mask.dtype != torch.bool:
+            raise WrongAnswerError(f"I expected truth values, torch.bool, and got {mask.dtype}.")
+
+
+@exercise("training_items")
+def _training_items(training_items: Callable[[Tensor, int], Tensor]) -> None:
+    """training_items(validation, photos): the photos that validate, of so many -> the items that may train."""
+    everything = torch.arange(35)
+    for validation in ([], [0], [4], [1, 3], [3, 0, 4]):
+        chosen = torch.tensor(validation, dtype=torch.int64)
+        right = torch.tensor([item for item in everything.tolist() if item // 7 not in validation])
+        expect(training_items(chosen, 5), right, f"When photos {validation} of 5 validate")
+    expect(training_items(torch.tensor([0]), 1), everything[:0], "When the only photo validates")
+
+
+@exercise("shortest_period")
+def _shortest_period(shortest_period: Callable[[int, int], float]) -> None:
+    """shortest_period(width, small): of stripes that survive shrinking, in pixels of the original."""
+    for width, small in ((2048, 256), (640, 320), (300, 300), (1000, 160)):
+        expect(shortest_period(width, small), 2 * width / small, f"For {width} pixels shrunk to {small}")
+
+
+# Notebook 04
+
+
+@exercise("convolution_cost")
+def _convolution_cost(answer: Callable[[int, int, int, int, int], tuple[int, int]]) -> None:
+    """convolution_cost(channels_in, channels_out, kernel, height, width) -> its parameters and multiply-adds."""
+    for c_in, c_out, kernel, height, width in ((1, 16, 3, 256, 256), (64, 32, 1, 8, 8), (3, 5, 5, 10, 20)):
+        got = answer(c_in, c_out, kernel, height, width)
+        if not isinstance(got, (tuple, list)) or len(got) != 2:
+            raise WrongAnswerError(f"I expected two numbers, parameters and multiply-adds, and got {_short(got)}.")
+        right = sum(parameter.numel() for parameter in nn.Conv2d(c_in, c_out, kernel).parameters())
+        when = f"of a {kernel} x {kernel} convolution from {c_in} to {c_out} channels on {height} x {width} pixels"
+        expect(got[0], right, f"For the parameters {when}")
+        expect(got[1], (right - c_out) * height * width, f"For the multiply-adds {when}")
+
+
+@exercise("receptive_field")
+def _receptive_field(answer: Callable[[list[tuple[int, int]]], int]) -> None:
+    """receptive_field(layers): pairs (kernel, stride), first to last -> how many pixels across a unit sees."""
+    group = [(3, 1), (3, 1), (2, 2)]
+    cases = {"no layer at all": ([], 1), "one 3 x 3 convolution": ([(3, 1)], 3), "three of them": ([(3, 1)] * 3, 7)}
+    cases |= {"two of them and a max pooling": (group, 6), "that three times": (3 * group, 36)}
+    cases["a 7 x 7 convolution of stride 2 and a 3 x 3 one"] = ([(7, 2), (3, 2)], 11)
+    for name, (layers, right) in cases.items():
+        expect(answer(list(layers)), right, f"For {name}")
+
+
+@exercise("join_features")
+def _join_features(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """join_features(deep, skip): (B, C, H, W), (B, D, 2H, 2W) -> both side by side, (B, C + D, 2H, 2W)."""
+    generator = torch.Generator().manual_seed(0)
+    for channels, others in ((2, 3), (3, 3), (1, 4)):
+        deep, skip = (torch.rand(2, c, *s, generator=generator) for c, s in ((channels, (3, 5)), (others, (6, 10))))
+        right = torch.cat([nn.functional.interpolate(deep, scale_factor=2, mode="nearest"), skip], dim=1)
+        expect(answer(deep, skip), right, f"For {channels} deep channels of 3 x 5 and {others} of 6 x 10 to add")
+
+
 # Notebook 05
 
 
@@ -357,6 +428,94 @@ def _wilson(answer: Callable[[int, int], Any]) -> None:
             raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
         for name, end, right in zip(("low", "high"), ends, wilson_interval(fooled, trials)):
             expect(end, right, f"For {fooled} fooled of {trials} and the {name} end", 1e-3)
+
+
+# Notebook 09
+
+
+@exercise("paired_epochs")
+def _paired_epochs(answer: Callable[[int, int, int, int], tuple[float, float]]) -> None:
+    """paired_epochs(steps, batch, photos, copies): the epochs of the same steps, with augmentation and without."""
+    for steps, batch, photos, copies in ((7, 10, 10, 7), (7400, 64, 13469, 7), (100, 8, 84, 1), (1, 1, 3, 2)):
+        got = answer(steps, batch, photos, copies)
+        if not isinstance(got, (tuple, list)) or len(got) != 2:
+            raise WrongAnswerError(f"I expected two numbers, with and without augmentation, and got {_short(got)}.")
+        when = f"{steps} steps of {batch}, {photos} photos and {copies} copies of each"
+        expect(got[0], steps * batch / (photos * copies), f"With augmentation, for {when},")
+        expect(got[1], steps * batch / photos, f"Without augmentation, for {when},")
+
+
+@exercise("mirror_change")
+def _mirror_change(answer: Callable[[Callable[[Tensor], Tensor], Tensor], float]) -> None:
+    """mirror_change(predict, luma): a function luma (H, W) -> chrominance (2, H, W), and a luma -> mean distance."""
+
+    def follows_luma(luma: Tensor) -> Tensor:
+        return torch.stack([luma, -luma])
+
+    def follows_place(luma: Tensor) -> Tensor:
+        return torch.arange(luma.shape[1]).expand(2, *luma.shape).double()
+
+    def looks_left(luma: Tensor) -> Tensor:
+        return torch.stack([luma.roll(1, dims=-1), luma**2])
+
+    luma = torch.rand(3, 4, generator=torch.Generator().manual_seed(0)).double()
+    expect(answer(follows_luma, luma), 0.0, "For colours that follow the luma alone")
+    expect(answer(follows_place, luma), 2 * math.sqrt(2), "For colours (column, column) of a photo 4 pixels wide")
+    right = (looks_left(luma.flip(-1)).flip(-1) - looks_left(luma)).norm(dim=0).mean()
+    expect(answer(looks_left, luma), float(right), "For colours that follow the neighbour on the left")
+
+
+@exercise("paired_interval")
+def _paired_interval(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> None:
+    """paired_interval(ones, others, draws): scores (photos,) twice, photos drawn (k, photos) -> (low, high)."""
+    generator = torch.Generator().manual_seed(0)
+    others = 10 * torch.rand(12, generator=generator).double()
+    draws = torch.randint(12, (400, 12), generator=generator)
+    cases = {"If one is better by exactly 0.5 on every photo": others + 0.5}
+    cases["For differences that vary a little"] = others + 0.3 * torch.rand(12, generator=generator)
+    for when, ones in cases.items():
+        ends = answer(ones, others, draws)
+        if not isinstance(ends, (tuple, list)) or len(ends) != 2:
+            raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
+        means = (ones - others)[draws].mean(1)
+        for name, end, quantile in zip(("low", "high"), ends, (0.025, 0.975)):
+            expect(end, float(means.quantile(quantile)), f"{when} and the {name} end", 1e-4)
+
+
+# Notebook 10
+
+
+@exercise("saturation_kept")
+def _saturation_kept(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """saturation_kept(shares, colors): shares (n,) and colours (n, 2) -> length of the mean over mean length."""
+    blue_or_yellow = torch.tensor([[0.2, 0.0], [-0.2, 0.0]])
+    expect(answer(torch.tensor([1.0, 0.0]), blue_or_yellow), 1.0, "For shares [1, 0] of opposite colours")
+    expect(answer(torch.tensor([0.5, 0.5]), blue_or_yellow), 0.0, "For shares [0.5, 0.5] of opposite colours")
+    expect(answer(torch.tensor([0.75, 0.25]), blue_or_yellow), 0.5, "For shares [0.75, 0.25] of opposite colours")
+    colors = torch.tensor([[0.3, 0.0], [0.0, 0.1], [0.0, -0.2]])
+    shares = torch.tensor([0.5, 0.3, 0.2])
+    expect(answer(shares, colors), float((shares @ colors).norm() / (shares @ colors.norm(dim=1))), "For three colours")
+
+
+@exercise("share_out")
+def _share_out(answer: Callable[[int, int], list[int]]) -> None:
+    """share_out(photos, categories): so many photos over so many categories, as equal as can be -> a list of counts."""
+    for photos, categories in ((400, 1), (400, 4), (400, 7), (5, 3), (2, 4)):
+        got = answer(photos, categories)
+        whole = isinstance(got, (list, tuple)) and all(isinstance(count, int) for count in got)
+        if not whole or len(got) != categories or sum(got) != photos or max(got) - min(got) > 1:
+            right = f"{categories} whole numbers that sum to {photos} and differ by 1 at most"
+            raise WrongAnswerError(f"I expected {right}, and got {_short(got)}.")
+
+
+@exercise("mean_of_categories")
+def _mean_of_categories(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """mean_of_categories(scores, kinds): scores and kinds (photos,) -> the mean over kinds of each kind's mean."""
+    scores, kinds = torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([0, 0, 0, 1])
+    expect(answer(scores, kinds), 6.0, "For scores [1, 2, 3, 10] of kinds [0, 0, 0, 1]")
+    expect(answer(scores, torch.zeros(4).long()), 4.0, "If all photos are of one kind")
+    expect(answer(scores, torch.tensor([5, 2, 5, 2])), 4.0, "For the same scores and kinds [5, 2, 5, 2]")
+    expect(answer(scores, torch.tensor([7, 7, 2, 9])), 14.5 / 3, "For the same scores and kinds [7, 7, 2, 9]")
 
 
 # Notebook 11

@@ -26,7 +26,7 @@ from scipy.io import savemat
 from scipy.spatial import cKDTree
 
 from colorlib import sources
-from colorlib.bins import ColorBins, UVHistogram, for_every_color, look_up
+from colorlib.bins import ColorBins, UVHistogram, for_every_chroma, look_up
 from colorlib.cache import PAPER_SPLIT, Cache, Entry, draw_split, prepare
 from colorlib.cli import main
 from colorlib.color import chroma_of
@@ -595,9 +595,11 @@ def test_work_that_has_not_begun_is_dropped_on_an_error():
 # --- chrominance of photos, exactly ------------------------------------------------------------------------------
 
 
-def test_every_color_has_its_place_in_a_table(real_photos):
-    table = for_every_color(lambda chroma: (chroma[0] * 1e4).round().int())
-    photo = torch.from_numpy(real_photos[0])
+def test_every_chrominance_has_its_place_in_a_table(real_photos):
+    table = for_every_chroma(lambda chroma: (chroma[0] * 1e4).round().long())
+    photo = torch.from_numpy(real_photos[0].copy())
+    ends = torch.tensor([0, 255], dtype=torch.uint8)
+    photo[0, :8] = torch.cartesian_prod(ends, ends, ends)  # black, white and the purest colours
     expected = (chroma_of(photo.movedim(-1, 0).double() / 255)[0] * 1e4).round().long()
     assert torch.equal(look_up(table, photo), expected)
     assert look_up(table, torch.zeros(0, 5, 3, dtype=torch.uint8)).shape == (0, 5)

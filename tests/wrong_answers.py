@@ -1,5 +1,6 @@
 """Answers that look right and are not: each check of `colorlib.course` has to tell them apart from right ones."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,133 @@ def one_minus_lambda(frequency: Tensor, orders: float) -> float:
     return 1 - excess / (excess + (ratio - 1) / len(frequency))
 
 
+# Notebook 03
+
+
+def rows_and_columns_swapped(sizes: Tensor, side: int) -> Tensor:
+    steps = torch.arange(side)
+    return (steps[:, None] < sizes[:, 1, None, None]) & (steps < sizes[:, 0, None, None])
+
+
+def one_pixel_more(sizes: Tensor, side: int) -> Tensor:
+    steps = torch.arange(side)
+    return (steps[:, None] <= sizes[:, 0, None, None]) & (steps <= sizes[:, 1, None, None])
+
+
+def either_is_enough(sizes: Tensor, side: int) -> Tensor:
+    steps = torch.arange(side)
+    return (steps[:, None] < sizes[:, 0, None, None]) | (steps < sizes[:, 1, None, None])
+
+
+def mask_of_numbers(sizes: Tensor, side: int) -> Tensor:
+    steps = torch.arange(side)
+    return ((steps[:, None] < sizes[:, 0, None, None]) & (steps < sizes[:, 1, None, None])).float()
+
+
+def always_a_frame_of_four(sizes: Tensor, side: int) -> Tensor:
+    steps = torch.arange(4)
+    return (steps[:, None] < sizes[:, 0, None, None]) & (steps < sizes[:, 1, None, None])
+
+
+def items_for_photos(validation: Tensor, photos: int) -> Tensor:
+    items = torch.arange(7 * photos)
+    return items[~torch.isin(items, validation)]
+
+
+def originals_only(validation: Tensor, photos: int) -> Tensor:
+    items = torch.arange(7 * photos)
+    return items[~torch.isin(items, 7 * validation)]
+
+
+def items_of_validation(validation: Tensor, photos: int) -> Tensor:
+    items = torch.arange(7 * photos)
+    return items[torch.isin(items // 7, validation)]
+
+
+def variants_for_photos(validation: Tensor, photos: int) -> Tensor:
+    items = torch.arange(7 * photos)
+    return items[~torch.isin(items % 7, validation)]
+
+
+def photos_that_train(validation: Tensor, photos: int) -> Tensor:
+    numbers = torch.arange(photos)
+    return numbers[~torch.isin(numbers, validation)]
+
+
+def one_small_pixel(width: int, small: int) -> float:
+    return width / small
+
+
+def half_a_small_pixel(width: int, small: int) -> float:
+    return width / small / 2
+
+
+def four_small_pixels(width: int, small: int) -> float:
+    return 4 * width / small
+
+
+def the_frequency(width: int, small: int) -> float:
+    return small / (2 * width)
+
+
+def always_for_2048(width: int, small: int) -> float:
+    return 16.0
+
+
+# Notebook 04
+
+
+def without_biases(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
+    weights = kernel**2 * channels_in * channels_out
+    return weights, weights * height * width
+
+
+def biases_multiplied(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
+    parameters = kernel**2 * channels_in * channels_out + channels_out
+    return parameters, parameters * height * width
+
+
+def kernel_of_one_side(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
+    weights = kernel * channels_in * channels_out
+    return weights + channels_out, weights * height * width
+
+
+def parameters_only(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> int:
+    return kernel**2 * channels_in * channels_out + channels_out
+
+
+def strides_ignored(layers: list[tuple[int, int]]) -> int:
+    return 1 + sum(kernel - 1 for kernel, _ in layers)
+
+
+def stride_too_early(layers: list[tuple[int, int]]) -> int:
+    seen, step = 1, 1
+    for kernel, stride in layers:
+        step *= stride
+        seen += (kernel - 1) * step
+    return seen
+
+
+def product_of_kernels(layers: list[tuple[int, int]]) -> int:
+    return math.prod(kernel for kernel, _ in layers)
+
+
+def added_features(deep: Tensor, skip: Tensor) -> Tensor:
+    return deep.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) + skip
+
+
+def skip_first(deep: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([skip, deep.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)], dim=1)
+
+
+def tiled_features(deep: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([deep.repeat(1, 1, 2, 2), skip], dim=1)
+
+
+def smaller_skip(deep: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([deep, skip[:, :, ::2, ::2]], dim=1)
+
+
 # Notebook 05
 
 
@@ -238,6 +366,24 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "weights": [not_scaled, scaled_to_mean_one, lambda_swapped, without_n],
     "orders_of_magnitude": [natural_logarithm, first_to_last, ratio_itself],
     "lambda_for": [without_n_in_lambda, lambda_of_one_order, one_minus_lambda],
+    "frame_mask": [
+        rows_and_columns_swapped,
+        one_pixel_more,
+        either_is_enough,
+        mask_of_numbers,
+        always_a_frame_of_four,
+    ],
+    "training_items": [
+        items_for_photos,
+        originals_only,
+        items_of_validation,
+        variants_for_photos,
+        photos_that_train,
+    ],
+    "shortest_period": [one_small_pixel, half_a_small_pixel, four_small_pixels, the_frequency, always_for_2048],
+    "convolution_cost": [without_biases, biases_multiplied, kernel_of_one_side, parameters_only],
+    "receptive_field": [strides_ignored, stride_too_early, product_of_kernels],
+    "join_features": [added_features, skip_first, tiled_features, smaller_skip],
     "loss_gradient": [unweighted_gradient, uphill, weighted_by_every_bin, overflowing_gradient],
     "uniform_loss": [32.0, 1 / 32, 5.0, -3.4657, 1.505],
     "best_step": [last_step, best_at_training, later_of_equals, its_loss, its_place],
