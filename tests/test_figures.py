@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import namedtuple
 from concurrent.futures import ProcessPoolExecutor
 
 import nbformat
@@ -181,6 +182,52 @@ def test_wall_keeps_proportions_and_order(real_photos):
     boxes = [ax.get_position() for ax in figure.axes]
     assert boxes[0].x1 < boxes[1].x0 and boxes[2].y1 < boxes[1].y0  # side by side, one above the other
     assert max(box.x1 for box in boxes) <= 1 + 1e-9 and min(box.y0 for box in boxes) >= -1e-9
+
+
+def test_titles_of_a_wall_stand_in_line(real_photos):
+    wide, high = real_photos[0][:40, :100], real_photos[1][:90, :60]
+    figure = figures.wall([[wide, high]], ["wide", "high"], size=2)
+    FigureCanvasAgg(figure).draw()
+    tops = [ax.get_images()[0].get_window_extent().y1 for ax in figure.axes]
+    assert tops[0] == pytest.approx(tops[1], abs=1)
+
+
+def test_a_wall_leaves_room_for_titles_of_several_lines(real_photos):
+    figure = figures.wall([[real_photos[0]] * 2] * 2, ["one\ntwo", "three"], ["a\nlong title", "b"], size=2)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    width, height = canvas.get_width_height()
+    titles = [ax.title for ax in figure.axes if ax.get_title()] + figure.texts
+    assert len(titles) == 4
+    for title in titles:
+        box = title.get_window_extent()
+        assert box.x0 >= -1 and box.x1 <= width + 1 and box.y0 >= -1 and box.y1 <= height + 1, title.get_text()
+    left = figure.axes[0].get_images()[0].get_window_extent().x0
+    assert max(text.get_window_extent().x1 for text in figure.texts) <= left
+
+
+def test_a_network_is_drawn_as_it_is():
+    layer = namedtuple("layer", "cell kind channels_in channels side")
+    layers = [
+        layer("down", "Conv2d", 1, 8, 64),
+        layer("down", "MaxPool2d", 8, 8, 32),
+        layer("deep", "Conv2d", 8, 16, 32),
+        layer("deep", "MaxPool2d", 16, 16, 16),
+        layer("up", "ConvTranspose2d", 16, 8, 32),
+        layer("end", "ConvTranspose2d", 8 + 8, 4, 64),  # what came down, too
+    ]
+    ax = Figure().add_subplot()
+    figures.plot_network(ax, layers, 64)
+    heights = [patch.get_height() for patch in ax.patches]
+    assert heights == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.5, 0.5, 1])  # the input, six layers, and what came down
+    widths = [patch.get_width() for patch in ax.patches]
+    assert widths[1] == widths[2] < widths[3] and widths[6] == pytest.approx(widths[1])
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 4]
+    assert len(lines) == 1  # one connection, from "down" to "end"
+    start, stop = lines[0].get_xdata()[[0, -1]]
+    assert ax.patches[2].get_x() < start < ax.patches[3].get_x() and stop > ax.patches[5].get_x()
+    words = " ".join(text.get_text() for text in ax.texts)
+    assert all(word in words for word in ("luma\n1 × 64²", "down\n8 × 32²", "deep\n16 × 16²", "end\n4 × 64²"))
 
 
 def test_wall_wants_a_title_for_each_row(real_photos):

@@ -17,7 +17,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from colorlib import training
+from colorlib import cli, training
 from colorlib.augment import sevenfold
 from colorlib.bins import ColorBins
 from colorlib.checkpoints import load_checkpoint
@@ -384,6 +384,16 @@ def test_short_runs_tell_learning_rates_apart(in_tiny_world):
     assert len({losses[0] for losses in curves.values()}) == 1  # the same start and the same batch
     assert lowest(curves) == 0.01
     assert short_runs(config, rates=(0.01,), steps=12)[0.01] == curves[0.01]
+
+
+def test_the_shell_only_tries_learning_rates(in_tiny_world, monkeypatch, capsys):
+    curves = {0.002: [3.5, 3.0, 2.5], 0.02: [3.5, 9.0, 7.0]}
+    monkeypatch.setattr(training, "short_runs", lambda config: curves)
+    out = in_tiny_world / "run"
+    assert cli.main(["train", str(in_tiny_world / "config.yaml"), "--choose-rate", "--set", f"out={out}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and "0.002" in lines[0] and "lowest" in lines[0] and "lowest" not in lines[1]
+    assert not out.exists()
 
 
 def test_the_same_settings_give_the_same_network(in_tiny_world):

@@ -1,6 +1,7 @@
 """Panels: they follow their controls, and cannot hide an exception."""
 
 import base64
+import html
 import io
 import re
 from datetime import UTC, datetime
@@ -80,6 +81,35 @@ def test_no_widget_that_swallows_exceptions():
     assert [type(child) for child in box.children] == [ipywidgets.IntSlider, ipywidgets.HTML]
 
 
+def clickable_square(**controls) -> ipywidgets.VBox:
+    """A panel in which a click on the left half sets the control "level" to the height of the click in percent."""
+
+    def click(across, down, values):
+        return {"level": round(100 * down)} if across < 0.5 else {}
+
+    return panel(gray_square, lambda level: f"a square of {level}", click, **controls)
+
+
+def test_a_click_sets_the_controls():
+    box = clickable_square(level=slider("level", 10, 0, 255, 1))
+    place = box.children[1]
+    place.value = "0.2500 0.8000"  # what the script in the page writes into the hidden box
+    assert box.children[0].value == 80 and 'alt="a square of 80"' in box.children[-1].value
+    place.value = "0.7500 0.1000"  # on the right-hand side nothing happens
+    assert box.children[0].value == 80
+
+
+def test_the_script_of_a_click_finds_its_panel_and_its_box():
+    box = clickable_square(level=slider("level", 10, 0, 255, 1))
+    page = box.children[-1].value
+    script = html.unescape(re.search(r'onclick="([^"]*)"', page)[1])
+    assert ".colorlib-panel" in script and "colorlib-panel" in box._dom_classes
+    assert ".colorlib-place input" in script and "colorlib-place" in box.children[1]._dom_classes
+    assert box.children[1].layout.display == "none"  # not in the way of those who use the keyboard
+    still = panel(gray_square, "a square", level=slider("level", 10, 0, 255, 1))
+    assert "onclick" not in still.children[-1].value
+
+
 def test_sliders_have_names_readouts_and_the_right_kind():
     whole = slider("bins", 32, 2, 64, 1)
     assert isinstance(whole, ipywidgets.IntSlider) and whole.description == "bins" and whole.readout
@@ -126,3 +156,18 @@ def test_a_refused_upload_is_said_in_the_panel():
     with pytest.raises(ColorlibError):
         button.value = uploaded("notes.png", b"not a picture")
     assert box.children[-1].value.startswith('<p role="alert">notes.png is not a photo')
+
+
+def test_choosing_from_the_list_puts_an_upload_away():
+    listed = choice("photo", ["lake", "hill"])
+    button = upload("or your own photo", instead_of=listed)
+    seen = []
+
+    def render(photo, own):
+        seen.append(own[0]["name"] if own else photo)
+        return gray_square(9)
+
+    panel(render, "a square", photo=listed, own=button)
+    button.value = uploaded("mine.png", b"not looked at")
+    listed.value = "hill"
+    assert button.value == () and seen[0] == "lake" and seen[1] == "mine.png" and set(seen[2:]) == {"hill"}

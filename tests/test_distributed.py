@@ -1,0 +1,211 @@
+"""Several processes learn what one process alone would: the same batches, the same gradients, the same run."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from colorlib import distributed
+from colorlib.bins import ColorBins, UVHistogram
+from colorlib.datasets import Frames
+from colorlib.errors import ColorlibError
+from colorlib.losses import Objective
+from colorlib.models import build
+from colorlib.photos import write_photo
+from colorlib.training import TrainingConfig, batch_of, loss_of_share, luma_of_frames
+
+RECIPES = {
+    "classes": ("ours", "ColorUNet"),
+    "soft": ("none", "ColorUNet"),
+    "l2": ("paper", "FlatNet"),
+}  # loss: the rest
+
+
+def example(loss: str) -> tuple[nn.Module, Objective, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A network, its objective and one global batch of eight photos, whose masks differ much."""
+    augment, name = RECIPES[loss]
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.randint(256, (12, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    frames = Frames(rgb, torch.tensor([[32, 32], [32, 9], [10, 32]] * 4))
+    bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64, generator=generator) * 0.4 - 0.2), 5)
+    objective = Objective(loss, bins)
+    config = TrainingConfig(batch=8, frame=32, crop=24, smallest=24, augment=augment)
+    crops, mask = batch_of(frames, 3, config)
+    torch.manual_seed(1)
+    return build(name, objective.outputs), objective, luma_of_frames(crops), crops, mask
+
+
+def gradients(network: nn.Module, model: nn.Module, *batch: torch.Tensor, objective: Objective) -> torch.Tensor:
+    """All derivatives of the loss of a batch in one line."""
+    model.zero_grad()
+    loss_of_share(network, objective, *batch).backward()
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+TOGETHER = """
+import sys
+import torch
+from colorlib import distributed
+sys.path.insert(0, sys.argv[1])
+from test_distributed import RECIPES, example, gradients
+
+torch.set_num_threads(1)
+device = distributed.join(torch.device("cpu"))
+for loss in RECIPES:
+    for mode in (False, True):
+        model, objective, *batch = example(loss)
+        model, network = distributed.parallel(model.train(mode), device)
+        result = gradients(network, model, *batch, objective=objective)
+        if distributed.is_first():
+            torch.save(result, f"{sys.argv[2]}/{loss}-{mode}.pt")
+"""
+
+
+def torchrun(processes: int, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python script or module in several processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*launcher, *command], env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> Path:
+    """The gradients that two processes agree on, by loss and mode of batch norm."""
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "together.py").write_text(TOGETHER)
+    result = torchrun(2, str(folder / "together.py"), str(Path(__file__).parent), str(folder))
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", RECIPES)
+def test_two_processes_give_the_gradients_of_one(together, loss):
+    """With the statistics of batch norm held fixed, or a network without it: to 1e-6, the rounding of float32."""
+    model, objective, *batch = example(loss)
+    alone = gradients(model, model.eval(), *batch, objective=objective)
+    both = torch.load(together / f"{loss}-False.pt", weights_only=True)
+    assert alone.abs().max() > 0.01
+    torch.testing.assert_close(both, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", RECIPES)
+def test_batch_norm_on_cpus_is_by_share(together, loss):
+    """While it trains, each process normalises its own half of the batch: exactly what one does half by half."""
+    model, objective, luma, rgb, mask = example(loss)
+    halves = [part.chunk(2) for part in (luma, rgb, mask)]
+    parts = []
+    for batch in zip(*halves):
+        weight = batch[2].sum() / mask.sum()  # each half counts by its pixels
+        parts.append(weight * gradients(model, model.train(), *batch, objective=objective))
+    both = torch.load(together / f"{loss}-True.pt", weights_only=True)
+    torch.testing.assert_close(both, sum(parts), rtol=0, atol=1e-6)
+    as_one = gradients(model, model.train(), luma, rgb, mask, objective=objective)
+    has_batch_norm = RECIPES[loss][1] == "ColorUNet"
+    assert torch.allclose(both, as_one, rtol=0, atol=1e-6) != has_batch_norm
+
+
+RUN = """
+import sys
+from pathlib import Path
+sys.modules["tensorboard"] = None
+import torch
+from colorlib import training
+from colorlib.bins import ColorBins, UVHistogram
+from colorlib.color import chroma_of
+from colorlib.datasets import Photo
+
+def bundled(split):
+    return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
+
+def chroma(rgb):
+    return chroma_of(rgb.movedim(-1, -3).double() / 255)
+
+world, settings = Path(sys.argv[1]), dict(pair.split("=") for pair in sys.argv[2:])
+torch.set_num_threads(1)
+training.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
+ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
+UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
+resume = settings.pop("resume", "") == "yes"
+settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
+training.train(training.TrainingConfig.from_yaml(world / "config.json", **settings), resume)
+"""
+TINY = {"n": 4, "frame": 32, "smallest": 24, "crop": 16, "batch": 4, "steps": 12, "warmup": 2, "learning_rate": 0.01}
+TINY |= {"validate_every": 4, "save_minutes": 0.0, "device": "cpu"}
+
+
+@pytest.fixture
+def world(tmp_path: Path, synthetic_photo: np.ndarray) -> Path:
+    """Ten small landscapes to train on, five to validate on, and a configuration."""
+    for split, count in (("train", 10), ("validation", 5)):
+        (tmp_path / split).mkdir()
+        for i in range(count):
+            photo = np.roll(synthetic_photo, 5 * i, axis=0)[16:80:2, : 40 + 4 * i : 2]
+            write_photo(tmp_path / split / f"{i:02}.png", np.ascontiguousarray(photo))
+    (tmp_path / "config.json").write_text(json.dumps(TINY))  # JSON is YAML
+    (tmp_path / "run.py").write_text(RUN)
+    return tmp_path
+
+
+def history(out: Path) -> list[list[float]]:
+    with open(out / "history.csv", newline="") as file:
+        return [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_the_run_of_one(world):
+    """A network without batch norm learns the same, step by step."""
+    for processes, name in ((1, "one"), (2, "two")):
+        result = torchrun(processes, str(world / "run.py"), str(world), "model=FlatNet", f"out={world / name}")
+        assert result.returncode == 0, result.stderr
+    np.testing.assert_allclose(history(world / "two"), history(world / "one"), rtol=1e-5, atol=1e-5)
+    assert [row[0] for row in history(world / "two")] == [4, 8, 12]  # written once, not by each
+
+
+@pytest.mark.slow
+def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(world):
+    script, out = [str(world / "run.py"), str(world)], f"out={world / 'two'}"
+    result = torchrun(2, *script, out)
+    assert result.returncode == 0, result.stderr
+    result = torchrun(1, *script, out, "resume=yes")
+    assert result.returncode != 0 and "trained by 2 processes, not 1" in result.stderr
+
+
+def test_a_batch_is_shared_out_evenly_or_not_at_all(monkeypatch):
+    shares = []
+    for rank in range(3):
+        monkeypatch.setattr(distributed, "process_number", lambda rank=rank: (rank, 3))
+        shares.append(distributed.my_share(torch.arange(12)))
+    assert torch.equal(torch.cat(shares), torch.arange(12)) and {len(share) for share in shares} == {4}
+    distributed.check_divisible(12)
+    with pytest.raises(ColorlibError, match="batch of 16 cannot be shared by 3 processes"):
+        distributed.check_divisible(16)
+
+
+def test_what_depends_on_the_number_of_processes(monkeypatch):
+    """Batch norm on CPUs, and nothing else."""
+    cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
+    monkeypatch.setattr(distributed, "process_number", lambda: (0, 4))
+    shares = distributed.shares_normalised_apart
+    assert shares(build("ColorUNet"), cpu) == 4
+    assert shares(build("ColorUNet"), cuda) == shares(build("FlatNet"), cpu) == 1
+
+
+def test_one_process_alone_shares_nothing():
+    value, model = torch.rand(3), build("FlatNet", 4)
+    assert distributed.join(torch.device("cpu")) == torch.device("cpu") and distributed.is_first()
+    assert torch.equal(distributed.my_share(value), value)
+    assert torch.equal(distributed.sum_over_processes(value), value)
+    assert distributed.parallel(model, torch.device("cpu")) == (model, model)
+    assert distributed.any_process(True, torch.device("cpu")) and not distributed.any_process(
+        False, torch.device("cpu")
+    )
+    distributed.wait_for_all()
