@@ -105,7 +105,8 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
             lines.append(f"| {row['model']}, {row['label']} | {row['temperature']:g} | {' | '.join(cells)} |")
         lines.append("")
     categories = list(rows[0]["categories"])
-    lines += [f"Colourfulness (truth: {rows[0]['all']['truth_colourfulness']:.1f}), bin accuracy, gain in PSNR over gray"]
+    truth = rows[0]["all"]["truth_colourfulness"]
+    lines.append(f"Colourfulness (truth: {truth:.1f}), bin accuracy, gain in PSNR over gray")
     heads = " | ".join(f"{c} ({rows[0]['categories'][c]['photos']})" for c in categories)
     lines += [f"\n| | colourfulness | accuracy | {heads} |", "|---|---:|---:|" + "---:|" * len(categories)]
     for row in rows:
