@@ -358,6 +358,104 @@ def hot_only(logits: Tensor, colors: Tensor) -> Tensor:
     return colors.mean(0)
 
 
+# Notebook 09
+
+
+def epochs_of_one_set(steps: int, batch: int, photos: int, copies: int) -> tuple[float, float]:
+    return steps * batch / photos, steps * batch / photos
+
+
+def epochs_swapped(steps: int, batch: int, photos: int, copies: int) -> tuple[float, float]:
+    return steps * batch / photos, steps * batch / (photos * copies)
+
+
+def epochs_without_batch(steps: int, batch: int, photos: int, copies: int) -> tuple[float, float]:
+    return steps / (photos * copies), steps / photos
+
+
+def whole_epochs(steps: int, batch: int, photos: int, copies: int) -> tuple[float, float]:
+    return steps * batch // (photos * copies), steps * batch // photos
+
+
+def not_mirrored_back(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return (predict(luma.flip(-1)) - predict(luma)).norm(dim=0).mean()
+
+
+def mirrored_upside_down(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return (predict(luma.flip(0)).flip(1) - predict(luma)).norm(dim=0).mean()
+
+
+def length_of_mean_change(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return (predict(luma.flip(-1)).flip(-1) - predict(luma)).mean((1, 2)).norm()
+
+
+def mean_of_both_channels(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return (predict(luma.flip(-1)).flip(-1) - predict(luma)).abs().mean()
+
+
+def interval_unpaired(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    means = ones[draws].mean(1) - others[draws.flip(0)].mean(1)
+    return means.quantile(0.025), means.quantile(0.975)
+
+
+def interval_of_photos(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    differences = ones - others
+    return differences.quantile(0.025), differences.quantile(0.975)
+
+
+def interval_of_90_percent(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    means = (ones - others)[draws].mean(1)
+    return means.quantile(0.05), means.quantile(0.95)
+
+
+def interval_reversed(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
+    means = (others - ones)[draws].mean(1)
+    return means.quantile(0.025), means.quantile(0.975)
+
+
+# Notebook 10
+
+
+def length_of_mean(shares: Tensor, colors: Tensor) -> Tensor:
+    return (shares @ colors).norm()
+
+
+def kept_without_shares(shares: Tensor, colors: Tensor) -> Tensor:
+    return colors.mean(0).norm() / colors.norm(dim=1).mean()
+
+
+def largest_share(shares: Tensor, colors: Tensor) -> Tensor:
+    return shares.max()
+
+
+def kept_by_channel(shares: Tensor, colors: Tensor) -> Tensor:
+    return (shares @ colors).abs().sum() / (shares @ colors.abs().sum(1))
+
+
+def remainder_lost(photos: int, categories: int) -> list[int]:
+    return [photos // categories] * categories
+
+
+def remainder_to_the_last(photos: int, categories: int) -> list[int]:
+    return [photos // categories] * (categories - 1) + [photos - photos // categories * (categories - 1)]
+
+
+def fractions_of_photos(photos: int, categories: int) -> list[float]:
+    return [photos / categories] * categories
+
+
+def mean_of_photos(scores: Tensor, kinds: Tensor) -> Tensor:
+    return scores.mean()
+
+
+def sum_of_categories(scores: Tensor, kinds: Tensor) -> Tensor:
+    return torch.stack([scores[kinds == kind].mean() for kind in kinds.unique()]).sum()
+
+
+def kinds_are_counted_up(scores: Tensor, kinds: Tensor) -> Tensor:
+    return torch.stack([scores[kinds == kind].mean() for kind in range(int(kinds.max()) + 1)]).mean()
+
+
 WRONG_ANSWERS: dict[str, list[Any]] = {
     "luma": [plain_mean, luma_with_a_channel, luma_of_bgr, modern_luma],
     "nearest_bin": [farthest_bin, nearest_point, nearest_by_one_channel, nearest_by_largest_difference, distances],
@@ -390,6 +488,12 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "annealed_pixel": [as_printed, power_of_temperature, temperature_forgotten, likeliest_only, with_an_epsilon],
     "find_temperature": [too_few_halvings, wrong_half, within_one],
     "temperature_limits": [limits_swapped, gray_when_hot, plain_mean_when_hot, hot_only],
+    "paired_epochs": [epochs_of_one_set, epochs_swapped, epochs_without_batch, whole_epochs],
+    "mirror_change": [not_mirrored_back, mirrored_upside_down, length_of_mean_change, mean_of_both_channels],
+    "paired_interval": [interval_unpaired, interval_of_photos, interval_of_90_percent, interval_reversed],
+    "saturation_kept": [length_of_mean, kept_without_shares, largest_share, kept_by_channel],
+    "share_out": [remainder_lost, remainder_to_the_last, fractions_of_photos],
+    "mean_of_categories": [mean_of_photos, sum_of_categories, kinds_are_counted_up],
 }
 
 
