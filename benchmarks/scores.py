@@ -96,12 +96,11 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
     photos = rows[0]["all"]["photos"]
     others = list(rows[0]["all"]["gain"]["psnr"])
     lines = [f"\n### {name}: {photos} photos\n"]
-    for metric, unit in (("psnr", "PSNR, dB"), ("auc_rebalanced", "rebalanced AuC, points")):
+    for metric, unit in (("psnr", "PSNR, dB"), ("auc_rebalanced", "rebalanced AuC, percentage points")):
         lines += [f"Gain in {unit}, over …\n", f"| | T | {' | '.join(others)} |", "|---|---:|" + "---:|" * len(others)]
         for row in rows:
-            scale = 1 if metric == "psnr" else 100
             gains = [row["all"]["gain"][metric][other] for other in others]
-            cells = [f"{g['mean'] * scale:+.2f} [{g['low'] * scale:.2f}, {g['high'] * scale:.2f}]" for g in gains]
+            cells = [f"{g['mean']:+.2f} [{g['low']:.2f}, {g['high']:.2f}]" for g in gains]
             lines.append(f"| {row['model']}, {row['label']} | {row['temperature']:g} | {' | '.join(cells)} |")
         lines.append("")
     categories = list(rows[0]["categories"])
