@@ -47,6 +47,11 @@ STYLE = {
     "image.cmap": "viridis",
     "legend.frameon": False,
 }
+ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
+    "png": {"optimize": True},
+    "jpeg": {"quality": 88, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
+    "webp": {"quality": 86, "method": 5},
+}
 
 
 @dataclass
@@ -68,13 +73,6 @@ def begin(notebook: str, **parameters: Any) -> None:
     global _lesson
     matplotlib.style.use(STYLE)
     _lesson = Lesson(notebook, parameters)
-
-
-ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
-    "png": {"optimize": True},
-    "jpeg": {"quality": 88, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
-    "webp": {"quality": 86, "method": 5},
-}
 
 
 def show(

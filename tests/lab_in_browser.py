@@ -8,12 +8,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 from colorlib.workbook import PROJECT
 
@@ -89,4 +89,9 @@ def run_all_cells(page: Page, address: str) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.locator(PICTURE).first.wait_for(state="attached", timeout=8 * MINUTE)
+    for _ in range(4):
+        with suppress(Error):  # JupyterLab may be drawing the panel again: its element is gone then, and back at once
+            page.locator(PICTURE).first.scroll_into_view_if_needed()
+            return
+        page.wait_for_timeout(500)
     page.locator(PICTURE).first.scroll_into_view_if_needed()
