@@ -36,7 +36,7 @@ def main() -> None:
         paths = paths[:: max(1, -(-len(paths) // args.most))]
         groups[folder.name] = {path: path.relative_to(folder).parts[0] for path in paths}
     results = {name: score(kinds) for name, kinds in groups.items()}
-    (HERE / "scores.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "scores.json").write_text(json.dumps(rounded(results), separators=(",", ":")) + "\n")
     (HERE / "scores.md").write_text("\n".join(line for name, rows in results.items() for line in table(name, rows)))
 
 
@@ -89,6 +89,15 @@ def summary(result: Evaluation, regression: Evaluation | None, chosen: np.ndarra
         "truth_colourfulness": truth,
         "gain": gains,
     }
+
+
+def rounded(value: Any) -> Any:
+    """The same with four decimals."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
