@@ -71,7 +71,9 @@ def opened(request, lab) -> Iterator[Page]:
     stem, panels, parameters = request.param
     nbformat.write(shortened(stem, *panels, **parameters), folder / f"{stem}.ipynb")
     with browser_page() as page:
-        page.goto(address.format(name=f"{stem}.ipynb"), timeout=3 * MINUTE)
+        # A workspace of its own: JupyterLab would open the notebooks of earlier tests again, with their panels.
+        own = address.replace("/lab/tree/", f"/lab/workspaces/{stem}/tree/")
+        page.goto(own.format(name=f"{stem}.ipynb"), timeout=3 * MINUTE)
         idle = page.get_by_text("(ipykernel) | Idle")
         idle.wait_for(timeout=3 * MINUTE)
         page.get_by_role("menuitem", name="Run", exact=True).click()

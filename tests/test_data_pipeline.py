@@ -689,7 +689,8 @@ def test_training_reads_a_cache(tree, tmp_path):
     settings |= {"crop": 32, "steps": 3, "batch": 4, "n": 8, "validate_every": 3}
     training, validation, counts = load_photos(TrainingConfig.from_dict(settings))
     assert (len(training), len(validation)) == (68, 12)
-    assert counts == {"cache": 80, "used": 68, "left out": 12}
+    categories = {"cache/mountain": 26, "cache/sea": 27, "cache/sea/coast": 27}
+    assert counts == {"cache": 80, **categories, "used": 68, "left out": 12}
     assert train(TrainingConfig.from_dict(settings)).exists()
     with pytest.raises(ColorlibError, match="frames of 48 pixels"):
         load_photos(TrainingConfig.from_dict({**settings, "frame": 64}))
