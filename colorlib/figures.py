@@ -49,7 +49,7 @@ STYLE = {
 }
 ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
     "png": {"optimize": True},
-    "jpeg": {"quality": 88, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
+    "jpeg": {"quality": 82, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
     "webp": {"quality": 86, "method": 5},
 }
 
@@ -90,7 +90,7 @@ def show(
         name: names the file and the entry in the manifest, such as "fig01a_color_map".
         alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
-        photographs: write a JPEG (quality 88), right for photographs, instead of a PNG, right for plots. In the
+        photographs: write a JPEG (quality 82), right for photographs, instead of a PNG, right for plots. In the
             notebook it is a WebP, which is half as large.
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
