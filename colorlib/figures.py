@@ -415,3 +415,26 @@ def plot_intervals(ax: Axes, summaries: dict[str, dict[str, float]], label: str 
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(label)
+
+
+def differences(before: Path, after: Path, tolerance: float = 0.02) -> list[str]:
+    """Which figures' numbers changed between two manifests, by more than ``tolerance`` of the largest beside them.
+
+    The unit is the list that a number stands in, so that a bar of nearly nothing may change freely beside a tall one.
+    Only figures in both manifests are compared. `make figures` and ``git diff --stat figures/`` show which pictures
+    changed; this says which changed what they say.
+    """
+    old, new = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (before, after))
+    return [name for name in old if name in new and _differ(old[name]["numbers"], new[name]["numbers"], tolerance)]
+
+
+def _differ(old: Any, new: Any, tolerance: float) -> bool:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old.keys() != new.keys() or any(_differ(old[key], new[key], tolerance) for key in old)
+    if isinstance(old, list) and isinstance(new, list) and any(isinstance(part, list | dict) for part in old):
+        return len(old) != len(new) or any(_differ(*pair, tolerance) for pair in zip(old, new, strict=True))
+    numbers = [np.ravel(np.asarray(value)) for value in (old, new)]
+    if numbers[0].shape != numbers[1].shape or any(part.dtype.kind not in "if" for part in numbers):
+        return bool(old != new)
+    scale = np.abs(numbers[0]).max(initial=0)
+    return bool((np.abs(numbers[0] - numbers[1]) > tolerance * scale + 1e-9).any())

@@ -5,6 +5,7 @@ import json
 import re
 from collections import namedtuple
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path as File
 
 import nbformat
 import numpy as np
@@ -283,3 +284,19 @@ def test_bars_have_the_values_and_colours_of_their_bins(kmeans_bins):
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(kmeans_bins.frequency.tolist())
     colors = [bar.get_facecolor()[:3] for bar in ax.patches]
     np.testing.assert_allclose(colors, figures.bin_colors(kmeans_bins), atol=1e-6)
+
+
+def test_differences_names_the_figures_whose_numbers_changed(tmp_path):
+    def written(name: str, **numbers: object) -> File:
+        path = tmp_path / name
+        path.write_text(json.dumps({figure: {"numbers": shown} for figure, shown in numbers.items()}))
+        return path
+
+    before = written("before", same=[1.0, 2.0], close={"a": [10.0, 0.01]}, moved={"a": [1.0, 5.0]}, text="x", gone=1)
+    after = written("after", same=[1.0, 2.0], close={"a": [10.1, 0.05]}, moved={"a": [1.0, 4.0]}, text="y", new=2)
+    assert figures.differences(before, after) == ["moved", "text"]
+    assert figures.differences(before, after, tolerance=0.001) == ["close", "moved", "text"]
+    assert figures.differences(before, written("longer", same=[1.0, 2.0, 3.0])) == ["same"]
+    ragged = written("ragged", table=[[1.0, 2.0], [3.0]]), written("changed", table=[[1.0, 2.0], [4.0]])
+    assert figures.differences(*ragged) == ["table"] and figures.differences(ragged[0], ragged[0]) == []
+    assert figures.differences(before, written("keys", moved={"b": [1.0, 5.0]})) == ["moved"]
