@@ -67,6 +67,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 }
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
+SEEDS_TO_CLAIM = 3  # a difference seen with fewer may be the seed's
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),
@@ -327,7 +328,8 @@ def differences(rows: list[Row], photos: list[Row], pool: str) -> list[str]:
     """A line for each comparison, photo by photo, over the seeds that both experiments have."""
     chosen, metrics = by_experiment(rows), ("accuracy", "gain", "auc_rebalanced", "nll")
     lines = [
-        "\nDifferences, paired by seed and photo, with 95 % intervals over photos (bootstrap); **bold** excludes 0.\n"
+        "\nDifferences, paired by seed and photo, with 95 % intervals over photos (bootstrap); **bold**: excludes 0, "
+        "and at least three seeds agree in sign.\n"
     ]
     lines += [
         f"| | seeds | {' | '.join(METRICS[m][0] for m in metrics)} |",
@@ -362,7 +364,8 @@ def paired(
     result, decimals = bootstrap(gaps.mean(axis=1).tolist()), METRICS[metric][1]
     text = f"{result['mean']:+.{decimals}f} ({result['low']:+.{decimals}f} to {result['high']:+.{decimals}f})"
     agree = abs(np.sign(gaps.mean(axis=0)).sum()) == len(seeds)
-    return f"**{text}**" if agree and (result["low"] > 0 or result["high"] < 0) else text
+    enough = agree and len(seeds) >= SEEDS_TO_CLAIM
+    return f"**{text}**" if enough and (result["low"] > 0 or result["high"] < 0) else text
 
 
 if __name__ == "__main__":
