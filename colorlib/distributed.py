@@ -9,6 +9,7 @@ all functions here do nothing.
 """
 
 import atexit
+import gc
 import os
 
 import torch
@@ -29,8 +30,18 @@ def join(device: torch.device) -> torch.device:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-        atexit.register(dist.destroy_process_group)
+        atexit.register(leave)
     return device
+
+
+def leave() -> None:
+    """Leave the processes that were joined; `join` sees to it that this happens when Python ends.
+
+    The threads of gloo let go of tensors a little after the work is done, and must not do so when Python is gone (the
+    process would abort). They end with the last network that uses them, so unused ones are cleared away first.
+    """
+    gc.collect()
+    dist.destroy_process_group()
 
 
 def parallel(model: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:

@@ -56,15 +56,19 @@ from colorlib import distributed
 sys.path.insert(0, sys.argv[1])
 from test_distributed import RECIPES, example, gradients
 
-torch.set_num_threads(1)
-device = distributed.join(torch.device("cpu"))
-for loss in RECIPES:
-    for mode in (False, True):
-        model, objective, *batch = example(loss)
-        model, network = distributed.parallel(model.train(mode), device)
-        result = gradients(network, model, *batch, objective=objective)
-        if distributed.is_first():
-            torch.save(result, f"{sys.argv[2]}/{loss}-{mode}.pt")
+
+def main():
+    torch.set_num_threads(1)
+    device = distributed.join(torch.device("cpu"))
+    for loss in RECIPES:
+        for mode in (False, True):
+            model, objective, *batch = example(loss)
+            model, network = distributed.parallel(model.train(mode), device)
+            result = gradients(network, model, *batch, objective=objective)
+            if distributed.is_first():
+                torch.save(result, f"{sys.argv[2]}/{loss}-{mode}.pt")
+
+main()
 """
 
 
