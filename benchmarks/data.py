@@ -21,6 +21,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from benchmarks import Row, race
+from colorlib.batches import batch_of, disturb, encode_batch
 from colorlib.bins import ColorBins, UVHistogram
 from colorlib.cache import Cache, prepare
 from colorlib.color import chroma_of
@@ -29,7 +30,7 @@ from colorlib.losses import rebalanced_cross_entropy
 from colorlib.models import build
 from colorlib.photos import find_photos, read_photo
 from colorlib.sources import folder_sources
-from colorlib.training import TrainingConfig, batch_of, disturb, encode_batch
+from colorlib.training import TrainingConfig
 
 PIXELS = 1_000_000
 
@@ -238,7 +239,8 @@ def kill_and_resume(folder: Path, times: int, size: int) -> int:
 READ = """
 import sys, torch
 from colorlib.cache import Cache
-from colorlib.training import TrainingConfig, batch_of
+from colorlib.batches import batch_of
+from colorlib.training import TrainingConfig
 size = int(sys.argv[2])
 config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)
 frames = Cache(sys.argv[1], verify=False).frames("train")

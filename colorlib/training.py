@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,12 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from colorlib import distributed
-from colorlib.augment import (
-    VARIANTS,
-    add_noise,
-    random_blur,
-    random_crops,
-    random_flips,
-    random_tone,
-    random_zoom,
-    sevenfold,
-)
+from colorlib.batches import batch_of, disturb, luma_of_frames
 from colorlib.bins import ColorBins
 from colorlib.cache import Cache
 from colorlib.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
-from colorlib.color import luma_of
-from colorlib.config import STRIDE, learning_rate_at
 from colorlib.config import TrainingConfig as TrainingConfig
+from colorlib.config import learning_rate_at
 from colorlib.datasets import Frames, bundled, count_chroma, load_frames, process_number
 from colorlib.errors import ColorlibError
 from colorlib.losses import Objective
@@ -46,59 +35,6 @@ from colorlib.runs import Interruption, RunState
 
 RATES = (0.0002, 0.0006, 0.002, 0.006, 0.02)  # learning rates worth trying
 LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
-
-
-def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
-
-    Every epoch visits each photo once (with the paper's augmentation: each of its seven variants), in an order of its
-    own. The side is the config's ``crop``, or that of the whole frame where a batch has been shrunk to less.
-    """
-    if config.augment == "paper":
-        items = items_of(step, len(VARIANTS) * len(frames), config).to(frames.sizes.device)
-        _, rgb, mask = sevenfold(frames, items, config.seed, mode="paper")
-        return rgb, mask
-    batch = frames.take(items_of(step, len(frames), config).to(frames.sizes.device))
-    generator = _generator(config.seed, 2, step)
-    if config.augment == "none":
-        return random_crops(batch.rgb, batch.sizes, config.crop, generator)
-    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.smallest, STRIDE, generator)
-    crops, mask = random_crops(rgb, sizes, min(config.crop, rgb.shape[1]), generator)
-    return random_flips(crops, mask, generator)
-
-
-def items_of(step: int, count: int, config: TrainingConfig) -> Tensor:
-    """Which of ``count`` items the batch of a step is made of: int64 (B,)."""
-    first, last = step * config.batch // count, ((step + 1) * config.batch - 1) // count  # epochs
-    order = torch.cat([shuffled(count, config.seed, epoch) for epoch in range(first, last + 1)])
-    start = step * config.batch - first * count
-    return order[start : start + config.batch]
-
-
-@lru_cache(maxsize=4)
-def shuffled(count: int, seed: int, epoch: int) -> Tensor:
-    """The order in which an epoch visits its items: int64 (count,)."""
-    return torch.randperm(count, generator=_generator(seed, 1, epoch))
-
-
-def disturb(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
-    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, blur, noise."""
-    if config.augment != "ours":
-        return luma
-    generator = _generator(config.seed, 3, step)
-    luma = random_tone(luma, config.tone, generator)
-    luma = random_blur(luma, config.soften, generator)
-    return add_noise(luma, config.noise, generator)
-
-
-def luma_of_frames(frames: Tensor) -> Tensor:
-    """What the network sees of uint8 frames (B, H, W, 3): their luma (B, 1, H, W)."""
-    return luma_of(frames.movedim(-1, 1).float() / 255).unsqueeze(1)
-
-
-def encode_batch(frames: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
-    """uint8 frames (B, H, W, 3) as what the network sees and must answer: luma (B, 1, H, W), bins (B, H, W)."""
-    return luma_of_frames(frames), bins.encode_rgb(frames)
 
 
 def forward(network: nn.Module, luma: Tensor) -> Tensor:
@@ -366,8 +302,3 @@ def load_cache(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
     counts.update(f"{name}/{entry.category}" for entry in cache.entries if entry.category)
     validation = cache.frames("validation")
     return training, validation, dict(counts) | {"used": len(training), "left out": len(cache.entries) - len(training)}
-
-
-def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
-    """A random stream of its own for each purpose and step: no stream depends on what was drawn before."""
-    return torch.Generator().manual_seed((seed * 4 + purpose) * 1_000_003 + number)

@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from colorlib import distributed
+from colorlib.batches import batch_of, luma_of_frames
 from colorlib.bins import ColorBins, UVHistogram
 from colorlib.datasets import Frames
 from colorlib.errors import ColorlibError
 from colorlib.losses import Objective
 from colorlib.models import build
 from colorlib.photos import write_photo
-from colorlib.training import TrainingConfig, batch_of, loss_of_share, luma_of_frames
+from colorlib.training import TrainingConfig, loss_of_share
 
 RECIPES = {
     "classes": ("ours", "ColorUNet"),

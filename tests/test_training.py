@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from colorlib import cli, training
 from colorlib.augment import sevenfold
+from colorlib.batches import batch_of, disturb, encode_batch, items_of
 from colorlib.bins import ColorBins
 from colorlib.checkpoints import load_checkpoint
 from colorlib.color import chroma_of, luma_of
@@ -28,19 +29,7 @@ from colorlib.losses import Objective, rebalanced_cross_entropy
 from colorlib.models import build
 from colorlib.photos import read_photo, write_photo
 from colorlib.prediction import Colorizer
-from colorlib.training import (
-    TrainingConfig,
-    batch_of,
-    disturb,
-    encode_batch,
-    items_of,
-    learning_rate_at,
-    load_photos,
-    lowest,
-    short_runs,
-    train,
-    validate,
-)
+from colorlib.training import TrainingConfig, learning_rate_at, load_photos, lowest, short_runs, train, validate
 
 # --- settings ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,83 @@
+"""What one step of training is made of: a batch drawn from the seed and the step's number alone (paper §3, §4.1).
+
+Nothing here remembers anything, so a run that was killed draws the very same batches when it goes on, and several
+processes draw them together without a word.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from colorlib.augment import (
+    VARIANTS,
+    add_noise,
+    random_blur,
+    random_crops,
+    random_flips,
+    random_tone,
+    random_zoom,
+    sevenfold,
+)
+from colorlib.bins import ColorBins
+from colorlib.color import luma_of
+from colorlib.config import STRIDE, TrainingConfig
+from colorlib.datasets import Frames
+
+
+def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
+    """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
+
+    Every epoch visits each photo once (with the paper's augmentation: each of its seven variants), in an order of its
+    own. The side is the config's ``crop``, or that of the whole frame where a batch has been shrunk to less.
+    """
+    if config.augment == "paper":
+        items = items_of(step, len(VARIANTS) * len(frames), config).to(frames.sizes.device)
+        _, rgb, mask = sevenfold(frames, items, config.seed, mode="paper")
+        return rgb, mask
+    batch = frames.take(items_of(step, len(frames), config).to(frames.sizes.device))
+    generator = generator_of(config.seed, 2, step)
+    if config.augment == "none":
+        return random_crops(batch.rgb, batch.sizes, config.crop, generator)
+    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.smallest, STRIDE, generator)
+    crops, mask = random_crops(rgb, sizes, min(config.crop, rgb.shape[1]), generator)
+    return random_flips(crops, mask, generator)
+
+
+def items_of(step: int, count: int, config: TrainingConfig) -> Tensor:
+    """Which of ``count`` items the batch of a step is made of: int64 (B,)."""
+    first, last = step * config.batch // count, ((step + 1) * config.batch - 1) // count  # epochs
+    order = torch.cat([shuffled(count, config.seed, epoch) for epoch in range(first, last + 1)])
+    start = step * config.batch - first * count
+    return order[start : start + config.batch]
+
+
+@lru_cache(maxsize=4)
+def shuffled(count: int, seed: int, epoch: int) -> Tensor:
+    """The order in which an epoch visits its items: int64 (count,)."""
+    return torch.randperm(count, generator=generator_of(seed, 1, epoch))
+
+
+def disturb(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
+    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, blur, noise."""
+    if config.augment != "ours":
+        return luma
+    generator = generator_of(config.seed, 3, step)
+    luma = random_tone(luma, config.tone, generator)
+    luma = random_blur(luma, config.soften, generator)
+    return add_noise(luma, config.noise, generator)
+
+
+def luma_of_frames(frames: Tensor) -> Tensor:
+    """What the network sees of uint8 frames (B, H, W, 3): their luma (B, 1, H, W)."""
+    return luma_of(frames.movedim(-1, 1).float() / 255).unsqueeze(1)
+
+
+def encode_batch(frames: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
+    """uint8 frames (B, H, W, 3) as what the network sees and must answer: luma (B, 1, H, W), bins (B, H, W)."""
+    return luma_of_frames(frames), bins.encode_rgb(frames)
+
+
+def generator_of(seed: int, purpose: int, number: int) -> torch.Generator:
+    """A random stream of its own for each purpose and step: no stream depends on what was drawn before."""
+    return torch.Generator().manual_seed((seed * 4 + purpose) * 1_000_003 + number)
