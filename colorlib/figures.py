@@ -48,10 +48,12 @@ STYLE = {
     "legend.frameon": False,
 }
 ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
-    "png": {"optimize": True},
-    "jpeg": {"quality": 82, "subsampling": 0, "optimize": True},  # colours at full size: they are what is shown
-    "webp": {"quality": 86, "method": 5},
+    "png": {"format": "PNG", "optimize": True},
+    "jpeg": {"format": "JPEG", "quality": 82, "subsampling": 0, "optimize": True},  # colours at full size
+    "webp": {"format": "WebP", "quality": 80, "method": 5},
+    "lossless webp": {"format": "WebP", "lossless": True, "method": 4},
 }
+FEW_COLOURS = {"png", "lossless webp"}  # formats for plots
 
 
 @dataclass
@@ -90,8 +92,8 @@ def show(
         name: names the file and the entry in the manifest, such as "fig01a_color_map".
         alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
-        photographs: write a JPEG (quality 82), right for photographs, instead of a PNG, right for plots. In the
-            notebook it is a WebP, which is half as large.
+        photographs: write a JPEG (quality 82), right for photographs, instead of a PNG, right for plots. The
+            notebook itself holds a WebP, which is smaller: of a plot the same pixels, of photographs nearly so.
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
     Raises:
@@ -108,7 +110,7 @@ def show(
     _write(file, data)
     entry = {"file": file, "alt": alt, "notebook": _lesson.notebook, "parameters": _lesson.parameters}
     _record(name, {**entry, "numbers": numbers})
-    display(HTML(image_tag(encode_image(figure, "webp") if photographs else data, alt, width)))
+    display(HTML(image_tag(encode_image(figure, "webp" if photographs else "lossless webp"), alt, width)))
 
 
 def figures_folder() -> Path:
@@ -117,20 +119,21 @@ def figures_folder() -> Path:
 
 
 def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:
-    """A picture as PNG, JPEG or WebP bytes; the same picture always gives the same bytes.
+    """A picture as PNG, JPEG or WebP bytes, see ENCODING; the same picture always gives the same bytes.
 
-    A Figure as PNG has at most 256 colours: the difference cannot be seen in a plot, and the file is a third as large.
+    A Figure as PNG or lossless WebP has at most 256 colours: the difference cannot be seen in a plot, and the file is
+    a third as large.
     """
     if isinstance(picture, Figure):
         canvas = FigureCanvasAgg(picture)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        if format == "png":
+        if format in FEW_COLOURS:
             image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     else:
         image = (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).convert("RGB")
     data = io.BytesIO()
-    image.save(data, format, **ENCODING[format])
+    image.save(data, **ENCODING[format])
     return data.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Figures: what is shown, what is written, what the manifest remembers, and whether the plots tell the truth."""
 
+import base64
 import io
 import json
 import re
@@ -87,6 +88,14 @@ def test_arrays_and_pillow_images_stay_exact_as_png(tmp_path, synthetic_photo):
     for name in ("array", "pillow"):
         with Image.open(tmp_path / f"{name}.png") as image:
             np.testing.assert_array_equal(np.asarray(image), synthetic_photo)
+
+
+def test_a_plot_in_the_notebook_has_the_pixels_of_its_file(tmp_path, shown):
+    figures.show(line(), name="fig99_line", alt=ALT)
+    data = base64.b64decode(re.search('data:image/webp;base64,([^"]+)', shown[-1])[1])
+    with Image.open(io.BytesIO(data)) as inside, Image.open(tmp_path / "fig99_line.png") as file:
+        assert inside.format == "WEBP" and len(data) < (tmp_path / "fig99_line.png").stat().st_size
+        np.testing.assert_array_equal(np.asarray(inside), np.asarray(file.convert("RGB")))
 
 
 def test_photographs_are_small_and_close(tmp_path, real_photos):
