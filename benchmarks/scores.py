@@ -4,6 +4,9 @@ Each checkpoint colours the bundled validation photos, and those of the folders 
 categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, and the
 network trained by L2 regression. A gain is the mean over photos of the difference on the same photo, with a bootstrap
 95 % interval: where it excludes zero, the difference is real.
+
+Last, the bundled validation photos are coloured from smaller and larger frames than the one a checkpoint was measured
+to be best at: a photo of the same scene is then seen in fewer or more pixels.
 """
 
 import argparse
@@ -16,13 +19,14 @@ import numpy as np
 import colorlib
 from colorlib.checkpoints import bundled_checkpoints
 from colorlib.datasets import bundled
-from colorlib.metrics import BASELINES, Baselines, Evaluation, bootstrap, measure
+from colorlib.metrics import BASELINES, FRAMES, Baselines, Evaluation, bootstrap, measure
 from colorlib.photos import find_photos
 from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
 METRICS = ("psnr", "auc_rebalanced", "auc", "colourfulness", "bin_accuracy")
 REGRESSION = "colorunet-l2"
+OURS = ("colorunet", "colorunet-context")  # trained on photos of many sizes
 
 
 def main() -> None:
@@ -36,8 +40,11 @@ def main() -> None:
         paths = paths[:: max(1, -(-len(paths) // args.most))]
         groups[folder.name] = {path: path.relative_to(folder).parts[0] for path in paths}
     results = {name: score(kinds) for name, kinds in groups.items()}
-    (HERE / "scores.json").write_text(json.dumps(rounded(results), separators=(",", ":")) + "\n")
-    (HERE / "scores.md").write_text("\n".join(line for name, rows in results.items() for line in table(name, rows)))
+    sizes = {name: seen_at(name, list(groups["bundled validation"])) for name in OURS if name in bundled_checkpoints()}
+    everything = rounded(results | {"frames": sizes})
+    (HERE / "scores.json").write_text(json.dumps(everything, separators=(",", ":")) + "\n")
+    lines = [line for name, rows in results.items() for line in table(name, rows)] + frames_table(sizes)
+    (HERE / "scores.md").write_text("\n".join(lines))
 
 
 def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
@@ -60,6 +67,24 @@ def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
             rows.append(row)
             print(name, label, temperature, row["all"]["gain"], flush=True)
     return rows
+
+
+def seen_at(name: str, paths: list[Path]) -> dict[int, dict[str, Any]]:
+    """By frame: the PSNR and rebalanced AuC gained over the checkpoint's own frame, and the colourfulness."""
+    colorizer = colorlib.load(name)
+    own, temperature = colorizer.frame, colorizer.record["temperatures"]["faithful"]
+    reference = evaluation_of(colorizer, paths, temperature)
+    result: dict[int, dict[str, Any]] = {}
+    for frame in FRAMES:
+        colorizer.frame = frame
+        evaluation = evaluation_of(colorizer, paths, temperature)
+        result[frame] = {
+            metric: bootstrap(evaluation.column("model", metric) - reference.column("model", metric))
+            for metric in ("psnr", "auc_rebalanced")
+        }
+        result[frame] |= {"own": own, "colourfulness": float(evaluation.column("model", "colourfulness").mean())}
+        print(name, "seen at", frame, result[frame]["psnr"], flush=True)
+    return result
 
 
 def temperatures(colorizer: Colorizer) -> dict[str, float]:
@@ -121,6 +146,22 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
         cells = [f"{row['all']['colourfulness']['mean']:.1f}", f"{row['all']['bin_accuracy']['mean'] * 100:.1f} %"]
         cells += [f"{row['categories'][c]['gain']['psnr']['gray']['mean']:+.2f}" for c in categories]
         lines.append(f"| {row['model']}, {row['label']} | {' | '.join(cells)} |")
+    return lines + [""]
+
+
+def frames_table(sizes: dict[str, dict[int, dict[str, Any]]]) -> list[str]:
+    """What the size of the frame changes at prediction, as lines of Markdown."""
+    lines = ["\n### Seen in fewer or more pixels: bundled validation, at the faithful temperature\n"]
+    lines += [
+        "| | frame | PSNR, dB, against its own frame | rebalanced AuC, points | colourfulness |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, frames in sizes.items():
+        for frame, row in frames.items():
+            gains = [row[metric] for metric in ("psnr", "auc_rebalanced")]
+            cells = [f"{g['mean']:+.2f} [{g['low']:.2f}, {g['high']:.2f}]" for g in gains]
+            mark = f"**{frame}**" if frame == row["own"] else str(frame)
+            lines.append(f"| {name} | {mark} | {' | '.join(cells)} | {row['colourfulness']:.1f} |")
     return lines + [""]
 
 
