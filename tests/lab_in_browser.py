@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -95,3 +95,33 @@ def run_all_cells(page: Page, address: str) -> None:
             return
         page.wait_for_timeout(500)
     page.locator(PICTURE).first.scroll_into_view_if_needed()
+
+
+def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:
+    """The panel's alternative text before an action, and after the picture has changed and come to rest."""
+    picture = page.locator(PICTURE)
+    alt, source = picture.get_attribute("alt"), picture.get_attribute("src")
+    action()
+    changed = f"old => document.querySelector('{PICTURE}')?.src != old"
+    page.wait_for_function(changed, arg=source, timeout=MINUTE)
+    while source != (source := picture.get_attribute("src")):
+        page.wait_for_timeout(1000)  # a slider that moves sends several values
+    assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") > 100  # a picture, not a broken one
+    return str(alt), str(picture.get_attribute("alt"))
+
+
+def drag(page: Page, handle: int, pixels: int) -> Callable[[], None]:
+    """Pull the slider of that number so far to the right."""
+
+    def action() -> None:
+        knob = page.locator(".noUi-handle").nth(handle)
+        knob.scroll_into_view_if_needed()
+        box = knob.bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + pixels, y, steps=5)
+        page.mouse.up()
+
+    return action

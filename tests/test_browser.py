@@ -1,11 +1,11 @@
 """What only a browser can prove: panels appear, and move under a mouse, under a keyboard and with an uploaded file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lab_in_browser import MINUTE, PICTURE, browser_page, copy_without_outputs, jupyterlab, run_all_cells
+from lab_in_browser import MINUTE, PICTURE, after, browser_page, copy_without_outputs, drag, jupyterlab, run_all_cells
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -23,29 +23,6 @@ def opened(request, tmp_path: Path) -> Iterator[Page]:
         yield page
 
 
-def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:
-    """The panel's alternative text before an action, and after the picture has changed and come to rest."""
-    picture = page.locator(PICTURE)
-    alt, source = picture.get_attribute("alt"), picture.get_attribute("src")
-    action()
-    changed = f"old => document.querySelector('{PICTURE}')?.src != old"
-    page.wait_for_function(changed, arg=source, timeout=MINUTE)
-    while source != (source := picture.get_attribute("src")):
-        page.wait_for_timeout(1000)  # a slider that moves sends several values
-    assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") > 100  # a picture, not a broken one
-    return str(alt), str(picture.get_attribute("alt"))
-
-
-def drag_to_the_right(page: Page, pixels: int) -> None:
-    box = page.locator(".noUi-handle").bounding_box()
-    assert box
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + pixels, y, steps=5)
-    page.mouse.up()
-
-
 def value_of(alt: str, name: str) -> float:
     return float(alt.split(f"{name} = ")[1].split(",")[0])
 
@@ -53,7 +30,7 @@ def value_of(alt: str, name: str) -> float:
 @pytest.mark.parametrize("opened", ["02_weight_maps"], indirect=True)
 def test_lambda_follows_mouse_keyboard_and_list(opened):
     assert opened.locator(".noUi-handle").count() == 1
-    before, now = after(opened, lambda: drag_to_the_right(opened, 60))
+    before, now = after(opened, drag(opened, 0, 60))
     assert value_of(now, "λ") > 1.5 * value_of(before, "λ")
     assert value_of(before, "λ") == pytest.approx(0.05, rel=0.01)
     opened.locator(".noUi-handle").focus()

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab_in_browser import MINUTE, browser_page, jupyterlab
+from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
 from playwright.sync_api import Locator, Page
-from test_browser import after
 
 from colorlib.forced_choice import read_answers
 from colorlib.photos import write_photo
@@ -99,23 +98,6 @@ def natural_size(page: Page) -> list[int]:
 def press(page: Page, handle: int, key: str) -> Callable[[], None]:
     """Press a key on the slider of that number."""
     return lambda: page.locator(".noUi-handle").nth(handle).press(key)
-
-
-def drag(page: Page, handle: int, pixels: int) -> Callable[[], None]:
-    """Pull the slider of that number to the right."""
-
-    def action() -> None:
-        knob = page.locator(".noUi-handle").nth(handle)
-        knob.scroll_into_view_if_needed()
-        box = knob.bounding_box()
-        assert box
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + pixels, y, steps=5)
-        page.mouse.up()
-
-    return action
 
 
 def choose_file(page: Page, path: Path) -> Callable[[], None]:
