@@ -176,7 +176,8 @@ def key_of(row: Row) -> tuple[str, ...]:
 
 def fingerprint(config: TrainingConfig) -> str:
     """Eight digits that differ for other settings; where photos and results lie does not matter."""
-    settings = {k: v for k, v in asdict(config).items() if k not in ("out", "photos", "seed", "device", "save_minutes")}
+    elsewhere = ("out", "photos", "seed", "device", "save_minutes", "lam_answer")
+    settings = {key: value for key, value in asdict(config).items() if key not in elsewhere}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -282,7 +283,7 @@ def report(results: list[Row], photos: list[Row]) -> str:
         "standard deviation of the seeds' means. PSNR and CF at the temperature with the highest PSNR on training "
         "photos. NLL and bin accuracy are in a network's own bins and at its own frame: those of `grid` and of other "
         "frames cannot be compared with the rest. Short trainings on small frames: they tell what learns fastest, not "
-        "what is best in the end.\n",
+        "what is best in the end. Seconds are wall clock, whatever else the machine was doing.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
         rows = [row for row in results if row["pool"] == pool]

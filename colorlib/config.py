@@ -15,6 +15,7 @@ STRIDE = 8  # the networks halve the picture three times
 RANGES = {  # of the settings that are numbers: least and greatest
     "n": (1, 32_767),
     "lam": (0, 1),
+    "lam_answer": (-1, 1),
     "smallest": (STRIDE, math.inf),
     "crop": (STRIDE, math.inf),
     "batch": (1, math.inf),
@@ -51,6 +52,7 @@ class TrainingConfig:
     bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper)
     loss: str = "classes"  # classes (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)
     lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
+    lam_answer: float = -1.0  # λ as if trained with which the finished network answers (-1: the same)
     frame: int = 128  # photos are shrunk so that their longer side is this long
     augment: str = "ours"  # ours, paper (its sevenfold set, in whole frames) or none (crops as they are)
     smallest: int = 64  # ours: each batch is shrunk further, to a random side between this and frame
@@ -80,6 +82,10 @@ class TrainingConfig:
             if getattr(self, name) not in known:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         find_device(self.device)
+        if self.lam_answer >= 0 and self.loss == "l2":
+            raise ColorlibError(
+                "lam_answer needs a loss over bins, classes or soft: a regression has none to rebalance"
+            )
         if not 0 < self.learning_rate < math.inf:
             raise ColorlibError(f"learning_rate must be above 0, got {self.learning_rate}")
         for name in ("photos", "validation_photos"):

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
 from colorlib.color import chroma_of
@@ -71,6 +71,28 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     total = F.cross_entropy(logits, target, weight=weights, ignore_index=IGNORED, reduction="sum")
     pixels = target.numel() if mask is None else mask.sum().clamp(min=1)
     return total / pixels
+
+
+@torch.no_grad()
+def answer_with(lam: float, model: nn.Module, bins: ColorBins, trained_with: float) -> None:
+    """Make a network trained with one λ answer as if it had been trained with another, in place.
+
+    With weights w the loss is least where q(bin) ∝ w[bin] · p(bin), p being how probable the bins are at a pixel. So
+    log w'[bin] - log w[bin], added to the logits, turns one λ's answer into that of any other (Menon et al. 2021 call
+    it logit adjustment). The bias of the last layer takes it up: nothing is trained, and nothing becomes slower.
+
+    >>> from colorlib.bins import UVHistogram
+    >>> from colorlib.models import build
+    >>> photo, luma = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.rand(1, 1, 8, 8)
+    >>> bins, model = ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), build("ColorUNet", 4).eval()
+    >>> before = model(luma)
+    >>> answer_with(0.2, model, bins, trained_with=0.5)
+    >>> torch.allclose(model(luma) - before, (bins.weights(0.2) / bins.weights(0.5)).log().view(4, 1, 1), atol=1e-5)
+    True
+    """
+    last = [layer for layer in getattr(model, "output", model).modules() if isinstance(layer, nn.Conv2d)][-1]
+    assert last.bias is not None and last.out_channels == len(bins)
+    last.bias += (bins.weights(lam) / bins.weights(trained_with)).log().to(last.bias)
 
 
 class SoftTargets:

@@ -22,6 +22,7 @@ from colorlib.color import chroma_of, join, luma_of, rgb_to_lab
 from colorlib.confidence import area_under_risk, calibration_error, table_by_confidence, top_score
 from colorlib.datasets import bundled
 from colorlib.errors import ColorlibError
+from colorlib.losses import answer_with
 from colorlib.photos import find_photos, fit, read_photo, to_tensor
 from colorlib.prediction import Colorizer, annealed_mean, paint
 from colorlib.training import TrainingConfig, load_photos
@@ -424,9 +425,13 @@ def certify(path: Path, config: TrainingConfig) -> dict[str, Any]:
     The baselines come from the photos of its training. Its frame and temperatures are chosen on the config's
     ``validation_photos``, or on the bundled training photos where there are none; its scores are those on the bundled
     validation photos, which none of these has seen. ``temperature`` is the one to use without a wish of one's own,
-    ``temperatures`` has those for a wish: "faithful" and "vivid".
+    ``temperatures`` has those for a wish: "faithful" and "vivid". Where the config has another λ for the answer than
+    for the training, the network is made to answer with it first, and ``lam`` says so.
     """
     model, bins, record = load_checkpoint(path)
+    if config.lam_answer >= 0:
+        answer_with(config.lam_answer, model, bins, record.get("lam", config.lam))
+        record |= {"lam": config.lam_answer}
     colorizer = Colorizer(model, bins, device=config.device, record=record)
     training, _, _ = load_photos(config)
     batches = ((batch.rgb.movedim(-1, 1).float() / 255, batch.mask()) for batch in training.batches(64))

@@ -4,11 +4,22 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from colorlib.bins import ColorBins
 from colorlib.color import chroma_of, rgb_to_lab
-from colorlib.losses import NEAREST, SIGMA, Objective, SoftTargets, l2_regression, rebalanced_cross_entropy
+from colorlib.losses import (
+    NEAREST,
+    SIGMA,
+    Objective,
+    SoftTargets,
+    answer_with,
+    l2_regression,
+    rebalanced_cross_entropy,
+)
 from colorlib.losses import soft_cross_entropy as soft_loss
+from colorlib.models import MODELS, build
 
 
 def example(seed: int = 0, n: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -227,3 +238,34 @@ def test_nothing_to_learn_from_is_zero_not_nan():
     loss.backward()
     assert loss.item() == 0 and logits.grad is not None and (logits.grad == 0).all()
     assert l2_regression(logits[:, :2], logits[:, 2:4], torch.zeros_like(mask)).item() == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(trained_with=st.floats(0.01, 1), lam=st.floats(0.01, 1))
+@settings(max_examples=5)
+def test_the_best_answer_for_one_lambda_becomes_that_for_another(name, trained_with, lam, tiny_bins):
+    """Where a network gives w · p, the minimum of the rebalanced loss, it gives w' · p afterwards."""
+    torch.manual_seed(0)
+    model, luma = build(name, len(tiny_bins)).eval(), torch.rand(1, 1, 16, 16)
+    p = model(luma).softmax(1).detach() / tiny_bins.weights(trained_with).view(-1, 1, 1)  # up to a factor
+    answer_with(lam, model, tiny_bins, trained_with)
+    expected = p * tiny_bins.weights(lam).view(-1, 1, 1)
+    torch.testing.assert_close(model(luma).softmax(1), expected / expected.sum(1, keepdim=True), atol=1e-5, rtol=1e-3)
+
+
+def test_weighted_probabilities_are_the_minimum_of_the_loss(tiny_bins):
+    """What `answer_with` rests on: gradient descent on pixels of one kind ends at w · p."""
+    counts = torch.tensor([50, 20, 10, 8, 6, 3, 2, 1])
+    target, weights = torch.arange(8).repeat_interleave(counts).view(1, 1, -1), tiny_bins.weights(0.2)
+    logits = torch.zeros(1, 8, 1, 1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-10, tolerance_change=1e-12)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rebalanced_cross_entropy(logits.expand(1, 8, 1, 100), target, weights)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    expected = weights * counts / (weights * counts).sum()
+    torch.testing.assert_close(logits.detach().softmax(1).flatten(), expected, atol=1e-4, rtol=0)

@@ -326,6 +326,21 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
         assert torch.equal(model.state_dict()[key], value) and torch.equal(bins.colors, tiny_bins.colors)
 
 
+def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, opinionated_network, tiny_bins, {})
+    frames = load_frames(real_paths[:2], 48)[0]
+    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
+    monkeypatch.setattr(metrics, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
+    luma = torch.rand(1, 1, 16, 16)
+    shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
+    for _ in range(2):  # a file that has been certified is not shifted again
+        assert certify(path, TrainingConfig(lam=0.5, lam_answer=0.1))["lam"] == 0.1
+        model, _, record = load_checkpoint(path)
+        torch.testing.assert_close(model.eval()(luma), opinionated_network(luma) + shift, atol=1e-4, rtol=1e-4)
+    assert record["lam"] == 0.1
+
+
 def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny_bins, real_paths, monkeypatch):
     torch.manual_seed(0)
     path = tmp_path / "l2.safetensors"

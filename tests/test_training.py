@@ -70,6 +70,8 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"crop": 60}, "multiple"),
         ({"frame": 150}, "multiple"),
         ({"lam": 1.5}, "lam"),
+        ({"lam_answer": 1.5}, "lam_answer"),
+        ({"lam_answer": 0.2, "loss": "l2"}, "lam_answer goes with the loss classes"),
         ({"lam": math.nan}, "lam"),
         ({"bins": "median"}, "bins"),
         ({"model": "ResNet"}, "ResNet"),
