@@ -15,7 +15,7 @@ from colorlib.errors import ColorlibError
 from colorlib.models import find_device
 from colorlib.photos import as_rgb, fit, to_tensor, to_uint8
 
-DEFAULT_MODEL = "colorunet"
+DEFAULT_MODEL = "colorunet-context"
 STRIP = 2_000_000  # pixels coloured at a time, so that memory does not grow with the photo
 
 
