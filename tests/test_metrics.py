@@ -287,7 +287,9 @@ def test_faithful_and_vivid_temperatures_are_the_best_of_those_tried(colorizer, 
     quality = {t: np.mean([psnr(a, b) for a, b in zip(made, truths)]) for t, made in pictures.items()}
     vividness = {t: np.mean([colourfulness(a) for a in made]) for t, made in pictures.items()}
     wanted = np.mean([colourfulness(truth) for truth in truths])
-    assert faithful_temperature(colorizer, real_paths[:3]) == max(quality, key=quality.get)
+    assert faithful_temperature(colorizer, real_paths[:3], 0) == max(quality, key=quality.get)
+    close = [t for t, mean in quality.items() if mean >= max(quality.values()) - 0.1]
+    assert faithful_temperature(colorizer, real_paths[:3]) == max(close)
     assert vivid_temperature(colorizer, real_paths[:3]) == min(vividness, key=lambda t: abs(vividness[t] - wanted))
 
 
