@@ -79,7 +79,8 @@ def answer_with(lam: float, model: nn.Module, bins: ColorBins, trained_with: flo
 
     With weights w the loss is least where q(bin) ∝ w[bin] · p(bin), p being how probable the bins are at a pixel. So
     log w'[bin] - log w[bin], added to the logits, turns one λ's answer into that of any other (Menon et al. 2021 call
-    it logit adjustment). The bias of the last layer takes it up: nothing is trained, and nothing becomes slower.
+    it logit adjustment; `colorlib.confidence.change_rebalancing` is the same for logits). The bias of the last layer
+    takes it up: nothing is trained, and nothing becomes slower.
 
     >>> from colorlib.bins import UVHistogram
     >>> from colorlib.models import build

@@ -90,6 +90,11 @@ class Colorizer:
         if self.is_regression:
             self.temperature = 1.0
 
+    @property
+    def lam(self) -> float:
+        """λ of the rebalancing that its probabilities carry, see `colorlib.losses.answer_with` (paper §2.1)."""
+        return float(self.record.get("lam", self.record["training"]["config"]["lam"]))
+
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
         """A bundled model by name, a checkpoint by path, or the default model."""

@@ -360,3 +360,10 @@ def test_40_megapixels_need_little_memory(tiny_checkpoint):
     ratio, shape = output.split(maxsplit=1)
     assert shape.strip() == "(5210, 7680, 3)"
     assert float(ratio) < 5
+
+
+def test_the_lambda_of_an_answer(opinionated_network, tiny_bins):
+    """Of the training, unless the network has been made to answer with another."""
+    trained = {"training": {"config": {"lam": 0.5}}}
+    assert Colorizer(opinionated_network, tiny_bins, record=trained).lam == 0.5
+    assert Colorizer(opinionated_network, tiny_bins, record=trained | {"lam": 0.2}).lam == 0.2
