@@ -82,10 +82,8 @@ class TrainingConfig:
             if getattr(self, name) not in known:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         find_device(self.device)
-        if self.lam_answer >= 0 and self.loss == "l2":
-            raise ColorlibError(
-                "lam_answer needs a loss over bins, classes or soft: a regression has none to rebalance"
-            )
+        if self.lam_answer >= 0 and self.loss != "classes":
+            raise ColorlibError(f"lam_answer goes with the loss classes, whose best answer is known; got {self.loss}")
         if not 0 < self.learning_rate < math.inf:
             raise ColorlibError(f"learning_rate must be above 0, got {self.learning_rate}")
         for name in ("photos", "validation_photos"):

@@ -16,7 +16,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # The order in which the course teaches the modules: a reader who has reached one has met all that it imports.
 READING_ORDER = """
 errors compat color bins photos datasets sources cache augment models losses checkpoints config
-distributed runs training prediction
+batches distributed runs training prediction
 confidence metrics judges peers forced_choice propagation motion video clips shots streaming video_metrics
 """.split()
 
@@ -54,7 +54,7 @@ def test_no_module_imports_one_taught_later(module):
 
 def test_the_reading_order_is_put_to_use():
     """The test above can fail: the imports it looks for are there."""
-    assert {"bins", "color", "losses", "models"} <= modules_imported_by("training")
+    assert {"batches", "bins", "losses", "models"} <= modules_imported_by("training")
     assert modules_imported_by("errors") == set()
 
 
