@@ -1,9 +1,10 @@
 """How good is every bundled checkpoint? ``python -m benchmarks.scores [FOLDER …]`` writes scores.json and scores.md.
 
 Each checkpoint colours the bundled validation photos, and those of the folders named (a folder's subfolders are its
-categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, and the
-network trained by L2 regression. A gain is the mean over photos of the difference on the same photo, with a bootstrap
-95 % interval: where it excludes zero, the difference is real.
+categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, the network
+trained by L2 regression, and the paper's network at the temperature that it has for the same wish. A gain is the mean
+over photos of the difference on the same photo, with a bootstrap 95 % interval: where it excludes zero, the difference
+is real.
 
 Last, the bundled validation photos are coloured from smaller and larger frames than the one a checkpoint was measured
 to be best at: a photo of the same scene is then seen in fewer or more pixels.
@@ -25,7 +26,7 @@ from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
 METRICS = ("psnr", "auc_rebalanced", "auc", "colourfulness", "bin_accuracy")
-REGRESSION = "colorunet-l2"
+RIVALS = {"l2": "colorunet-l2", "colorunet": "colorunet"}  # networks that the others are compared with
 OURS = ("colorunet", "colorunet-context")  # trained on photos of many sizes
 
 
@@ -49,23 +50,26 @@ def main() -> None:
 
 def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
     """One row for each checkpoint and temperature: all photos, and each category."""
-    names = bundled_checkpoints()
-    regression = None
-    if REGRESSION in names:
-        regression = evaluation_of(colorlib.load(REGRESSION), list(kinds), 1.0)
-    rows = []
-    for name in names:
+    found: dict[tuple[str, str], Evaluation] = {}  # by checkpoint and wish
+    chosen: dict[tuple[str, str], float] = {}
+    for name in bundled_checkpoints():
         colorizer = colorlib.load(name)
         for label, temperature in temperatures(colorizer).items():
-            result = evaluation_of(colorizer, list(kinds), temperature)
-            row = {"model": name, "label": label, "temperature": temperature, "all": summary(result, regression)}
-            categories = sorted(set(kinds.values()))
-            row["categories"] = {
-                category: summary(result, regression, np.array([kinds[path] == category for path in result.photos]))
-                for category in (categories if len(categories) > 1 else [])
-            }
-            rows.append(row)
-            print(name, label, temperature, row["all"]["gain"], flush=True)
+            found[name, label] = evaluation_of(colorizer, list(kinds), temperature)
+            chosen[name, label] = temperature
+            print(name, label, temperature, flush=True)
+    rows = []
+    for (name, label), result in found.items():
+        # A regression has one answer to every wish.
+        rivals = {short: found.get((rival, label)) or found.get((rival, "default")) for short, rival in RIVALS.items()}
+        present = {short: rival for short, rival in rivals.items() if rival}
+        row = {"model": name, "label": label, "temperature": chosen[name, label], "all": summary(result, present)}
+        categories = sorted(set(kinds.values()))
+        row["categories"] = {
+            category: summary(result, present, np.array([kinds[path] == category for path in result.photos]))
+            for category in (categories if len(categories) > 1 else [])
+        }
+        rows.append(row)
     return rows
 
 
@@ -96,13 +100,13 @@ def evaluation_of(colorizer: Colorizer, paths: list[Path], temperature: float) -
     return measure(colorizer, paths, Baselines.from_dict(colorizer.record["baselines"]), temperature)
 
 
-def summary(result: Evaluation, regression: Evaluation | None, chosen: np.ndarray | None = None) -> dict[str, Any]:
+def summary(result: Evaluation, rivals: dict[str, Evaluation], chosen: np.ndarray | None = None) -> dict[str, Any]:
     """Metrics of a checkpoint and the truth, and the checkpoint's gains over all that it is compared with."""
     chosen = np.ones(len(result.photos), bool) if chosen is None else chosen
     model = {metric: result.column("model", metric)[chosen] for metric in METRICS}
     others = {name: {m: result.column(name, m)[chosen] for m in ("psnr", "auc_rebalanced")} for name in BASELINES}
-    if regression is not None:
-        others["l2"] = {m: regression.column("model", m)[chosen] for m in ("psnr", "auc_rebalanced")}
+    for name, rival in rivals.items():
+        others[name] = {m: rival.column("model", m)[chosen] for m in ("psnr", "auc_rebalanced")}
     gains = {
         metric: {name: bootstrap(model[metric] - other[metric]) for name, other in others.items()}
         for metric in ("psnr", "auc_rebalanced")

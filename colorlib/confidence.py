@@ -134,20 +134,6 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
     return float(np.exp(best.x))
 
 
-def change_rebalancing(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tensor:
-    """What a network trained with one set of rebalancing weights would say, had it been trained with another.
-
-    ``logits`` (..., n, H, W); ``trained`` and ``wanted`` (n,) from `ColorBins.weights`. The weighted cross-entropy is
-    lowest where p(bin) ∝ weight · true probability, so changing the weights multiplies probabilities by their ratio:
-    it adds log(wanted / trained) to the logits. Equal wanted weights undo rebalancing. Exact for a network that
-    reached that minimum; for a real one it is a forecast, to be measured.
-
-    >>> change_rebalancing(torch.zeros(2, 1, 1), torch.ones(2), torch.tensor([3.0, 1.0])).softmax(0).flatten()
-    tensor([0.7500, 0.2500])
-    """
-    return logits + (wanted / trained).log().to(logits)[:, None, None]
-
-
 def sample_pixels(logits: Tensor, target: Tensor, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """``count`` random pixels, drawn with replacement, of logits (n, H, W) and bins (H, W): (count, n) and (count,)."""
     generator = torch.Generator().manual_seed(seed)

@@ -73,27 +73,39 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     return total / pixels
 
 
+def change_rebalancing(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tensor:
+    """What a network trained with one set of rebalancing weights would say, had it been trained with another.
+
+    ``logits`` (..., n, H, W); ``trained`` and ``wanted`` (n,) from `ColorBins.weights`. The weighted cross-entropy is
+    lowest where p(bin) ∝ weight · true probability, so changing the weights multiplies probabilities by their ratio:
+    it adds log(wanted / trained) to the logits (Menon et al. 2021: logit adjustment). Equal wanted weights undo
+    rebalancing. Exact for a network that reached that minimum; for a real one it is a forecast, to be measured.
+
+    >>> change_rebalancing(torch.zeros(2, 1, 1), torch.ones(2), torch.tensor([3.0, 1.0])).softmax(0).flatten()
+    tensor([0.7500, 0.2500])
+    """
+    return logits + (wanted / trained).log().to(logits)[:, None, None]
+
+
 @torch.no_grad()
 def answer_with(lam: float, model: nn.Module, bins: ColorBins, trained_with: float) -> None:
     """Make a network trained with one λ answer as if it had been trained with another, in place.
 
-    With weights w the loss is least where q(bin) ∝ w[bin] · p(bin), p being how probable the bins are at a pixel. So
-    log w'[bin] - log w[bin], added to the logits, turns one λ's answer into that of any other (Menon et al. 2021 call
-    it logit adjustment; `colorlib.confidence.change_rebalancing` is the same for logits). The bias of the last layer
-    takes it up: nothing is trained, and nothing becomes slower.
+    It is `change_rebalancing`, taken up by the bias of the last layer: nothing is trained, and nothing becomes slower.
 
     >>> from colorlib.bins import UVHistogram
     >>> from colorlib.models import build
     >>> photo, luma = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.rand(1, 1, 8, 8)
     >>> bins, model = ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), build("ColorUNet", 4).eval()
-    >>> before = model(luma)
+    >>> expected = change_rebalancing(model(luma), bins.weights(0.5), bins.weights(0.2))
     >>> answer_with(0.2, model, bins, trained_with=0.5)
-    >>> torch.allclose(model(luma) - before, (bins.weights(0.2) / bins.weights(0.5)).log().view(4, 1, 1), atol=1e-5)
+    >>> torch.allclose(model(luma), expected, atol=1e-5)
     True
     """
     last = [layer for layer in getattr(model, "output", model).modules() if isinstance(layer, nn.Conv2d)][-1]
     assert last.bias is not None and last.out_channels == len(bins)
-    last.bias += (bins.weights(lam) / bins.weights(trained_with)).log().to(last.bias)
+    logits = last.bias[:, None, None]  # of a picture of one pixel
+    last.bias.copy_(change_rebalancing(logits, bins.weights(trained_with), bins.weights(lam)).flatten())
 
 
 class SoftTargets:

@@ -28,7 +28,7 @@ from colorlib.config import TrainingConfig as TrainingConfig
 from colorlib.config import learning_rate_at
 from colorlib.datasets import Frames, bundled, count_chroma, load_frames, process_number
 from colorlib.errors import ColorlibError
-from colorlib.losses import Objective
+from colorlib.losses import Objective, answer_with
 from colorlib.models import build, find_device
 from colorlib.photos import find_photos
 from colorlib.runs import Interruption, RunState
@@ -235,6 +235,8 @@ def starting_point(config: TrainingConfig, training: Frames) -> tuple[nn.Module,
     if type(model).__name__ != config.model or len(bins) != config.n:
         found, wanted = f"{type(model).__name__} with {len(bins)} bins", f"{config.model} with {config.n}"
         raise ColorlibError(f"{config.start} holds a {found}, but the configuration asks for {wanted}")
+    if "lam" in record:  # it answers with another λ than it was trained with: back to what the loss asks for
+        answer_with(config.lam, model, bins, record["lam"])
     return model, bins, record.get("training", {})
 
 

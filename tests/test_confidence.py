@@ -11,7 +11,6 @@ from colorlib.confidence import (
     area_under_risk,
     auroc,
     calibration_error,
-    change_rebalancing,
     distance_to_edge,
     fit_temperature,
     lead,
@@ -22,6 +21,7 @@ from colorlib.confidence import (
     top_ratio,
     top_score,
 )
+from colorlib.losses import change_rebalancing
 
 
 def random_logits(n: int = 32, seed: int = 0, scale: float = 3.0) -> torch.Tensor:

@@ -251,21 +251,3 @@ def test_the_best_answer_for_one_lambda_becomes_that_for_another(name, trained_w
     answer_with(lam, model, tiny_bins, trained_with)
     expected = p * tiny_bins.weights(lam).view(-1, 1, 1)
     torch.testing.assert_close(model(luma).softmax(1), expected / expected.sum(1, keepdim=True), atol=1e-5, rtol=1e-3)
-
-
-def test_weighted_probabilities_are_the_minimum_of_the_loss(tiny_bins):
-    """What `answer_with` rests on: gradient descent on pixels of one kind ends at w · p."""
-    counts = torch.tensor([50, 20, 10, 8, 6, 3, 2, 1])
-    target, weights = torch.arange(8).repeat_interleave(counts).view(1, 1, -1), tiny_bins.weights(0.2)
-    logits = torch.zeros(1, 8, 1, 1, requires_grad=True)
-    optimizer = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-10, tolerance_change=1e-12)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = rebalanced_cross_entropy(logits.expand(1, 8, 1, 100), target, weights)
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    expected = weights * counts / (weights * counts).sum()
-    torch.testing.assert_close(logits.detach().softmax(1).flatten(), expected, atol=1e-4, rtol=0)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +22,24 @@ from colorlib import cli, training
 from colorlib.augment import sevenfold
 from colorlib.batches import batch_of, disturb, encode_batch, items_of
 from colorlib.bins import ColorBins
-from colorlib.checkpoints import load_checkpoint
+from colorlib.checkpoints import load_checkpoint, save_checkpoint
 from colorlib.color import chroma_of, luma_of
 from colorlib.datasets import Frames, Photo, bundled
 from colorlib.errors import ColorlibError
-from colorlib.losses import Objective, rebalanced_cross_entropy
+from colorlib.losses import Objective, answer_with, rebalanced_cross_entropy
 from colorlib.models import build
 from colorlib.photos import read_photo, write_photo
 from colorlib.prediction import Colorizer
-from colorlib.training import TrainingConfig, learning_rate_at, load_photos, lowest, short_runs, train, validate
+from colorlib.training import (
+    TrainingConfig,
+    learning_rate_at,
+    load_photos,
+    lowest,
+    short_runs,
+    starting_point,
+    train,
+    validate,
+)
 
 # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -366,6 +376,21 @@ def test_a_classifier_does_not_go_on_as_a_regression(in_tiny_world):
     for values in ({"loss": "l2"}, {"n": 5}, {"model": "FlatNet"}):
         with pytest.raises(ColorlibError, match="model.safetensors"):
             train(replace(config, start=start, out=str(in_tiny_world / "next"), **values))
+
+
+def test_a_bolder_answer_is_taken_back_before_training_goes_on(in_tiny_world):
+    """A network made to answer with another λ starts from what it had learnt."""
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=2)
+    learnt, bins, record = load_checkpoint(train(config))
+    shifted = deepcopy(learnt)
+    answer_with(0.1, shifted, bins, trained_with=config.lam)
+    path = in_tiny_world / "bolder.safetensors"
+    save_checkpoint(path, shifted, bins, record | {"lam": 0.1})
+    frames = load_photos(config)[0]
+    start = starting_point(replace(config, start=str(path)), frames)[0].state_dict()
+    for name, value in learnt.state_dict().items():
+        torch.testing.assert_close(start[name], value, atol=1e-6, rtol=0)
+    assert any(not torch.equal(value, start[name]) for name, value in shifted.state_dict().items())
 
 
 def test_short_runs_tell_learning_rates_apart(in_tiny_world):
