@@ -1,31 +1,86 @@
-"""colorlib: colorization as classification, one module per idea.
+"""colorlib: colorization as classification, one room per lesson, one module per idea.
+
+The rooms, in the order in which they are taught: color, data, models, training, prediction, evaluation, video; course
+serves the notebooks, and cli the shell. Nothing is imported before it is used.
 
 >>> import colorlib
 >>> colorizer = colorlib.load()  # the bundled model
 >>> picture = colorizer.colorize("data/landscapes/scratch-lake.jpg")  # uint8 (H, W, 3), the photo's own size
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from colorlib import compat  # first: repairs torchvision's import where it needs it  # noqa: F401
-from colorlib.bins import ColorBins, UVHistogram
 from colorlib.errors import ColorlibError
-from colorlib.prediction import Colorizer, annealed_mean
 
-try:
-    __version__ = version("colorlib")
-except PackageNotFoundError:  # used from a folder, not installed
-    __version__ = "0+unknown"
+if TYPE_CHECKING:
+    from colorlib import cli, color, course, data, evaluation, models, prediction, training, video
+    from colorlib.color import ColorBins, UVHistogram
+    from colorlib.models import list_models
+    from colorlib.prediction import Colorizer, annealed_mean
+
+    __version__: str
+
+ROOMS = ("color", "data", "models", "training", "prediction", "evaluation", "video", "course", "cli")
+NAMES = {
+    "ColorBins": "color",
+    "UVHistogram": "color",
+    "list_models": "models",
+    "Colorizer": "prediction",
+    "annealed_mean": "prediction",
+}
 
 
-def load(name_or_path: str | Path | None = None, device: str = "cpu") -> Colorizer:
+def load(name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
     """A `Colorizer` from a bundled model's name, a checkpoint's path, or (None) the default model.
 
     Raises:
         ColorlibError: if there is no such model, or the file is not a checkpoint.
     """
+    from colorlib.prediction import Colorizer
+
     return Colorizer.load(name_or_path, device)
 
 
-__all__ = ["ColorBins", "Colorizer", "ColorlibError", "UVHistogram", "annealed_mean", "load"]
+def __getattr__(name: str) -> Any:
+    if name in NAMES:
+        return getattr(import_module(f"colorlib.{NAMES[name]}"), name)
+    if name in ROOMS:
+        return import_module(f"colorlib.{name}")
+    if name == "__version__":
+        return _version()
+    raise AttributeError(f"module 'colorlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("colorlib")
+    except PackageNotFoundError:  # used from a folder, not installed
+        return "0+unknown"
+
+
+__all__ = [
+    "ColorBins",
+    "Colorizer",
+    "ColorlibError",
+    "UVHistogram",
+    "annealed_mean",
+    "cli",
+    "color",
+    "course",
+    "data",
+    "evaluation",
+    "list_models",
+    "load",
+    "models",
+    "prediction",
+    "training",
+    "video",
+]

@@ -1,4 +1,4 @@
-"""One training run on several processes: torchrun starts them, DistributedDataParallel adds up what they learn.
+"""Many at once: threads for photos, and the processes of torchrun for training. All that knows of torch.distributed.
 
     torchrun --nproc-per-node 4 -m colorlib train configs/ours.yaml                     # four GPUs of one machine
     torchrun --nnodes 2 --rdzv-endpoint HOST:29500 --nproc-per-node 4 -m colorlib train … # two machines, a shared disk
@@ -11,18 +11,72 @@ all functions here do nothing.
 import atexit
 import gc
 import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from colorlib.datasets import process_number
 from colorlib.errors import ColorlibError
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-def join(device: torch.device) -> torch.device:
-    """Join the processes that torchrun started, if it did; returns this process's own device."""
+
+def in_parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
+) -> Iterator[Result]:
+    """The results of a function on every item, in order, computed by as many threads as there are cores.
+
+    Threads suffice, because Pillow and NumPy let go of Python's lock while they decode and shrink; they start at
+    once and need no copies. Under torchrun the processes of a machine share its cores.
+
+    >>> list(in_parallel(abs, [-1, -2, 3]))
+    [1, 2, 3]
+    """
+    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    pool = ThreadPoolExecutor(workers or max(1, cores))
+    try:
+        yield from pool.map(function, items)
+    finally:  # reached on Ctrl-C too: what has not begun is dropped
+        pool.shutdown(cancel_futures=True)
+
+
+def find_device(name: str) -> torch.device:
+    """A PyTorch device that works here, by name; ``auto`` is the GPU if there is one.
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name).cpu()
+        return torch.device(name)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto") from error
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """This process's number and how many have joined under torchrun; (0, 1) for one alone."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes files and speaks."""
+    return rank_and_world_size()[0] == 0
+
+
+def init_process_group(device: torch.device) -> torch.device:
+    """Join the processes that torchrun started, if it did; returns this process's own device.
+
+    Once joined they stay so: a group that is left and joined again would find the addresses of the first.
+    """
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         return device
     if device.type == "cuda":
@@ -35,7 +89,7 @@ def join(device: torch.device) -> torch.device:
 
 
 def leave() -> None:
-    """Leave the processes that were joined; `join` sees to it that this happens when Python ends.
+    """Leave the processes that were joined; `init_process_group` sees to it that this happens when Python ends.
 
     The threads of gloo let go of tensors a little after the work is done, and must not do so when Python is gone (the
     process would abort). They end with the last network that uses them, so unused ones are cleared away first.
@@ -44,14 +98,14 @@ def leave() -> None:
     dist.destroy_process_group()
 
 
-def parallel(model: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
+def wrap_ddp(model: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """A network as it is kept, and as it is trained: with gradients that are the mean over all processes.
 
     On GPUs batch norm takes its means over the whole batch, too (SyncBatchNorm), so that any number of them learns the
     same up to rounding. PyTorch has no such thing for CPUs: there each process normalises its share by itself, and only
     networks without batch norm learn exactly what one process alone would.
     """
-    if process_number()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return model, model
     if device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
@@ -62,25 +116,25 @@ def parallel(model: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Modu
 def shares_normalised_apart(model: nn.Module, device: torch.device) -> int:
     """Into how many shares each batch falls for batch norm: 1 if it is seen as a whole, or there is no batch norm."""
     normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-    return process_number()[1] if normalised and device.type == "cpu" else 1
+    return rank_and_world_size()[1] if normalised and device.type == "cpu" else 1
 
 
 def check_divisible(batch: int) -> None:
     """Raises ColorlibError where a batch cannot be shared out evenly."""
-    ranks = process_number()[1]
+    ranks = rank_and_world_size()[1]
     if batch % ranks:
         raise ColorlibError(f"a batch of {batch} cannot be shared by {ranks} processes: choose a multiple of {ranks}")
 
 
 def my_share(batch: Tensor) -> Tensor:
     """This process's part of a batch (B, …): the first, second … of as many equal parts as there are processes."""
-    rank, ranks = process_number()
+    rank, ranks = rank_and_world_size()
     return batch.chunk(ranks)[rank]
 
 
-def sum_over_processes(value: Tensor) -> Tensor:
+def all_reduce_sum(value: Tensor) -> Tensor:
     """The sum of a tensor over all processes; every one must call this, and gets it."""
-    if process_number()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return value
     total = value.detach().clone()
     dist.all_reduce(total)
@@ -89,22 +143,17 @@ def sum_over_processes(value: Tensor) -> Tensor:
 
 def any_process(flag: bool, device: torch.device) -> bool:
     """Whether the flag is true in any process; every one must call this."""
-    return bool(sum_over_processes(torch.tensor(int(flag), device=device)))
+    return bool(all_reduce_sum(torch.tensor(int(flag), device=device)))
 
 
 def share_buffers(model: nn.Module) -> None:
     """Give every process the first one's running means of batch norm, before all validate together."""
-    if process_number()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Go on only when every process has come this far."""
-    if process_number()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         dist.barrier()
-
-
-def is_first() -> bool:
-    """Whether this process is the one that writes files and speaks."""
-    return process_number()[0] == 0

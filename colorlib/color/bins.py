@@ -11,7 +11,6 @@ in the loss (`weights`). Two choices of bins:
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,13 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorlib.color import chroma_of
+from colorlib.color.lookup import cell_centres, cell_of, contender_tables, find_closest, for_every_chroma, look_up
+from colorlib.color.spaces import U_LIMIT, V_LIMIT
 from colorlib.errors import ColorlibError
+from colorlib.files import write_text
 
-U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
 RESOLUTION = 480  # a multiple of the usual grids (8, 10, 16, 20), so that no cell lies in two of a grid's
-TABLE_SIZE = 256  # cells along each axis of the table that finds the closest bin
-PIECE = 32768  # pixels looked up at a time, so that what is in between stays in the processor's cache
 
 
 @dataclass
@@ -54,7 +52,7 @@ class UVHistogram:
         u, v = chroma.double().unbind(-3)
         if mask is not None:
             u, v = u[mask], v[mask]
-        cells = _cell(u, U_LIMIT, RESOLUTION) * RESOLUTION + _cell(v, V_LIMIT, RESOLUTION)
+        cells = cell_of(u, U_LIMIT, RESOLUTION) * RESOLUTION + cell_of(v, V_LIMIT, RESOLUTION)
         counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
         self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
         return self
@@ -76,7 +74,7 @@ class UVHistogram:
     def colors(self) -> tuple[Tensor, Tensor]:
         """The occupied cells: their centres (k, 2) and how often each occurs (k,), both float64."""
         occupied = self.counts.nonzero()
-        centres = _centres(RESOLUTION)[occupied[:, 0] * RESOLUTION + occupied[:, 1]]
+        centres = cell_centres(RESOLUTION)[occupied[:, 0] * RESOLUTION + occupied[:, 1]]
         return centres, self.counts[occupied[:, 0], occupied[:, 1]].double()
 
 
@@ -130,7 +128,7 @@ class ColorBins:
     @classmethod
     def _most_frequent_cells(cls, histogram: UVHistogram, n: int, grid: int) -> "ColorBins":
         colors, counts = histogram.colors()
-        cell = _cell(colors[:, 0], U_LIMIT, grid) * grid + _cell(colors[:, 1], V_LIMIT, grid)
+        cell = cell_of(colors[:, 0], U_LIMIT, grid) * grid + cell_of(colors[:, 1], V_LIMIT, grid)
         cell_counts = torch.zeros(grid**2, dtype=torch.float64).index_add_(0, cell, counts)
         sums = torch.zeros(grid**2, 2, dtype=torch.float64).index_add_(0, cell, colors * counts[:, None])
         kept = cell_counts.argsort(descending=True, stable=True)[:n]
@@ -164,11 +162,11 @@ class ColorBins:
         to the closest. Exact: near a border between bins distances are compared in float64.
         """
         u, v = chroma.unbind(-3)
-        nearest = self._closest(u, v)
+        nearest = find_closest(u, v, self.colors, self._tables)
         if self._bin_of_cell is None or self.grid is None:
             return nearest
         # In float64: in float32 a colour near a border could fall on its wrong side.
-        row, column = _cell(u.double(), U_LIMIT, self.grid), _cell(v.double(), V_LIMIT, self.grid)
+        row, column = cell_of(u.double(), U_LIMIT, self.grid), cell_of(v.double(), V_LIMIT, self.grid)
         inside = self._bin_of_cell.to(u.device)[row, column]
         # A colour outside the plane's limits is in no cell, although _cell clamps it into one.
         inside = torch.where((u.abs() <= U_LIMIT) & (v.abs() <= V_LIMIT), inside, -1)
@@ -255,11 +253,8 @@ class ColorBins:
 
     def save(self, path: str | Path) -> None:
         """Write the bins as JSON, whole or not at all."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
         try:
-            partial.write_text(self.to_json())
-            partial.replace(path)
+            write_text(path, self.to_json())
         except OSError as error:
             raise ColorlibError(f"cannot write colour bins to {path}: {error}") from error
 
@@ -270,35 +265,9 @@ class ColorBins:
         except (OSError, UnicodeDecodeError, ColorlibError) as error:
             raise ColorlibError(f"cannot read colour bins from {path}: {error}") from error
 
-    def _closest(self, u: Tensor, v: Tensor) -> Tensor:
-        """The closest bin to each colour: one look-up in a table, then distances for the few in doubt."""
-        settled, contenders = (table.to(u.device) for table in self._tables)
-        shape, u, v = u.shape, u.flatten(), v.flatten()
-        cell = _cell(u, U_LIMIT, TABLE_SIZE) * TABLE_SIZE + _cell(v, V_LIMIT, TABLE_SIZE)
-        index = settled[cell]
-        doubt = (index < 0).nonzero()[:, 0]
-        points = torch.stack([u[doubt], v[doubt]], dim=-1)
-        index[doubt] = _closest_of(points, self.colors, contenders[cell[doubt]])
-        outside = ((u.abs() > U_LIMIT) | (v.abs() > V_LIMIT)).nonzero()[:, 0]  # in no cell, although clamped into one
-        points = torch.stack([u[outside], v[outside]], dim=-1)
-        index[outside] = _closest_of(points, self.colors, torch.arange(len(self), device=u.device))
-        return index.reshape(shape)
-
     @cached_property
     def _tables(self) -> tuple[Tensor, Tensor]:
-        """For each cell of a fine grid the bin closest to all of it, or -1; and the few bins closest to some of it.
-
-        Shapes (cells,) and (cells, m); a cell with fewer than m contenders repeats its first.
-        """
-        radius = ((U_LIMIT / TABLE_SIZE) ** 2 + (V_LIMIT / TABLE_SIZE) ** 2) ** 0.5
-        distance = torch.cdist(_centres(TABLE_SIZE), self.colors)
-        # Within a cell a distance changes by at most the radius, so that a bin much further away cannot win.
-        can_win = distance - distance.amin(dim=1, keepdim=True) <= 2.001 * radius
-        first = can_win.int().argmax(dim=1, keepdim=True)
-        index = torch.where(can_win, torch.arange(len(self)), len(self)).sort(dim=1).values
-        contenders = torch.where(index < len(self), index, first)[:, : int(can_win.sum(dim=1).max())]
-        settled = torch.where(can_win.sum(dim=1) == 1, first[:, 0], -1)
-        return settled, contenders.contiguous()
+        return contender_tables(self.colors)
 
     @cached_property
     def _bins_of_every_chroma(self) -> dict[torch.device, Tensor]:
@@ -355,62 +324,14 @@ def _lloyd(colors: Tensor, counts: Tensor, centres: Tensor, steps: int) -> Tenso
     return centres
 
 
-def for_every_chroma(function: Callable[[Tensor], Tensor]) -> Tensor:
-    """A table (511²,) of a function of chrominance, (2, H, W) to int64 (H, W), for all that uint8 photos can hold.
-
-    A photo has 256³ colours, but chrominance does not change when gray is added: it is known from the differences
-    red - green and blue - green, of which there are 511² pairs. So few fit into a processor's own memory. The pair
-    (x, y) has place 511·(x + 255) + y + 255; `look_up` reads it. Computed in float64.
-    """
-    differences = torch.arange(-255, 256, dtype=torch.float64) / 255
-    red, blue = torch.meshgrid(differences, differences, indexing="ij")
-    return function(chroma_of(torch.stack([red, torch.zeros_like(red), blue]))).flatten()
-
-
-def look_up(table: Tensor, rgb: Tensor) -> Tensor:
-    """What a table made by `for_every_chroma` says of each pixel of uint8 photos (..., 3): int64 (...)."""
-    if rgb.dtype != torch.uint8 or rgb.shape[-1] != 3:
-        raise TypeError(f"expected uint8 RGB of shape (..., 3), got {rgb.dtype} of shape {tuple(rgb.shape)}")
-    pixels = rgb.reshape(-1, 3)
-    found = torch.empty(len(pixels), dtype=torch.int64, device=rgb.device)
-    piece = PIECE if rgb.device.type == "cpu" else max(1, len(pixels))
-    for part, result in zip(pixels.split(piece), found.split(piece), strict=True):
-        red, green, blue = part.int().unbind(-1)
-        place = torch.add(blue, red, alpha=511).sub_(green, alpha=512).add_(512 * 255)
-        torch.index_select(table, 0, place, out=result)
-    return found.reshape(rgb.shape[:-1])
-
-
 @cache
 def _cell_of_every_chroma(device: torch.device) -> Tensor:
     """The cell of the histogram that each chrominance of a photo belongs to."""
 
     def cell(chroma: Tensor) -> Tensor:
-        return _cell(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + _cell(chroma[1], V_LIMIT, RESOLUTION)
+        return cell_of(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + cell_of(chroma[1], V_LIMIT, RESOLUTION)
 
     return for_every_chroma(cell).to(device)
-
-
-def _closest_of(points: Tensor, colors: Tensor, contenders: Tensor) -> Tensor:
-    """Which of its contenders (k, m) each point (k, 2) is closest to, (k,); of equal ones the first. In float64."""
-    contenders, colors = contenders.expand(len(points), -1), colors.to(points.device)
-    index = contenders.new_empty(len(points))
-    for point, rivals, result in zip(points.split(PIECE), contenders.split(PIECE), index.split(PIECE), strict=True):
-        distance = (point.double()[:, None] - colors[rivals]).square().sum(-1)
-        result.copy_(rivals.gather(1, distance.argmin(1, keepdim=True))[:, 0])
-    return index
-
-
-def _cell(value: Tensor, limit: float, count: int) -> Tensor:
-    """Which of ``count`` equal cells over [-limit, limit] a value falls in, clamped to the ends."""
-    return ((value / limit + 1) * (count / 2)).clamp(0, count - 1).long()  # exactly in the middle for neutral gray
-
-
-def _centres(count: int) -> Tensor:
-    """The centres (count², 2) of a count x count grid over the UV plane, row by row."""
-    steps = (torch.arange(count, dtype=torch.float64) + 0.5) / count * 2 - 1
-    u, v = torch.meshgrid(steps * U_LIMIT, steps * V_LIMIT, indexing="ij")
-    return torch.stack([u.flatten(), v.flatten()], dim=1)
 
 
 def _require_colors(found: int, n: int, what: str) -> None:

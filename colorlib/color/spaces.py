@@ -21,6 +21,8 @@ RGB_TO_YUV = torch.tensor(
 )
 YUV_TO_RGB = torch.linalg.inv(RGB_TO_YUV)
 
+U_LIMIT, V_LIMIT = 0.45, 0.65  # every RGB colour has |U| <= 0.436 and |V| <= 0.615
+
 # sRGB primaries to CIE XYZ, and the white point of daylight (D65, 2 degree observer).
 RGB_TO_XYZ = torch.tensor(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],

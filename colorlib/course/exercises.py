@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colorlib.bins import ColorBins
-from colorlib.color import luma_of
-from colorlib.confidence import auroc, calibration_error, table_by_confidence
-from colorlib.datasets import Frames
+from colorlib.color.bins import ColorBins
+from colorlib.color.spaces import luma_of
+from colorlib.data.datasets import Frames
 from colorlib.errors import ColorlibError
-from colorlib.forced_choice import wilson_interval
-from colorlib.losses import rebalanced_cross_entropy
-from colorlib.metrics import jensen_shannon
-from colorlib.prediction import annealed_mean
-from colorlib.video import TemporalKernel
+from colorlib.evaluation.confidence import auroc, calibration_error, table_by_confidence
+from colorlib.evaluation.intervals import wilson_interval
+from colorlib.evaluation.metrics import jensen_shannon
+from colorlib.prediction.annealing import annealed_mean
+from colorlib.training.losses import rebalanced_cross_entropy
+from colorlib.video.smoothing import TemporalKernel
 
 
 class NotStartedError(Exception):

@@ -6,6 +6,7 @@
 
 import html
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from math import log10
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from colorlib.course.figures import encode_image, image_tag
+from colorlib.data.photos import read_photo
 from colorlib.errors import ColorlibError
-from colorlib.figures import encode_image, image_tag
-from colorlib.photos import read_photo
+from colorlib.evaluation.forced_choice import SIDES, Answer, Trial, fooled_rate, save_answer
 
 Picture = Figure | Image.Image | np.ndarray
 Values = Mapping[str, Any]
@@ -154,3 +156,78 @@ def _clickable(tag: str) -> str:
 def _tag(picture: Picture, alt: str) -> str:
     # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
     return image_tag(encode_image(picture, "png" if isinstance(picture, Figure) else "jpeg"), alt)
+
+
+def trial_panel(
+    trials: Sequence[Trial],
+    pictures: Callable[[str], tuple[np.ndarray, np.ndarray]],
+    path: str | Path,
+    visible_seconds: float = 1.0,
+) -> ipywidgets.VBox:
+    """The test as a panel: two pictures, two buttons, one answer after the other into a CSV file.
+
+    Args:
+        pictures: for a photo's name the real picture and the recoloured one, uint8 (H, W, 3) of the same size.
+        path: the CSV file that answers are appended to.
+        visible_seconds: how long the pictures show, as long as they need to be answered in; 0 means all the time.
+
+    Works by keyboard: Tab moves between the buttons, Space presses one.
+    """
+    message, screen = ipywidgets.HTML(), ipywidgets.HTML()
+    buttons = {side: ipywidgets.Button(description=f"{side.capitalize()} is real") for side in SIDES}
+    start = ipywidgets.Button(description="Start", button_style="primary")
+    state: dict[str, Any] = {"number": 0, "shown": 0.0, "answers": []}
+
+    def show() -> None:
+        finished = state["number"] == len(trials)
+        for button in buttons.values():
+            button.disabled = finished
+        if finished:
+            rate = fooled_rate(state["answers"])
+            message.value = (
+                f"Thank you! You took the recoloured picture for the real one in {rate['mean']:.0%} of {len(trials)} "
+                f"trials (95 % interval {rate['low']:.0%} to {rate['high']:.0%}; 50 % would be: cannot tell)."
+            )
+            screen.value = ""
+            return
+        trial = trials[state["number"]]
+        real, recoloured = pictures(trial.photo)
+        left, right = (real, recoloured) if trial.real_side == "left" else (recoloured, real)
+        message.value = f"{state['number'] + 1} of {len(trials)}: which one is the real photo?"
+        screen.value = _pair(left, right, visible_seconds, state["number"])
+        state["shown"] = time.monotonic()
+
+    def answer(side: str) -> None:
+        trial = trials[state["number"]]
+        given = Answer(trial.photo, trial.real_side, side, round(time.monotonic() - state["shown"], 2))
+        save_answer(path, given)
+        state["answers"].append(given)
+        state["number"] += 1
+        show()
+
+    def begin(_: Any) -> None:
+        start.layout.display = "none"
+        show()
+
+    for side, button in buttons.items():
+        button.disabled = True
+        button.on_click(lambda _, side=side: answer(side))
+    start.on_click(begin)
+    seconds = f"for {visible_seconds:g} s " if visible_seconds else ""
+    message.value = f"Two pictures will show {seconds}side by side. Say which one is the real photo; guess if unsure."
+    return ipywidgets.VBox([message, start, ipywidgets.HBox(list(buttons.values())), screen])
+
+
+def _pair(left: np.ndarray, right: np.ndarray, visible_seconds: float, number: int) -> str:
+    """Two pictures side by side as HTML, hidden after a while by the browser itself: no timer in Python is as exact."""
+    size = min(1.0, 320 / left.shape[1])
+    height, width = round(left.shape[0] * size), round(left.shape[1] * size)
+    tags = []
+    for name, picture in (("left", left), ("right", right)):
+        data = encode_image(Image.fromarray(picture), "jpeg")
+        tags.append(image_tag(data, f"the {name} picture of pair {number + 1}", width))
+    hide = f"animation:colorlib-hide-{number} 0s linear {visible_seconds:g}s forwards" if visible_seconds else ""
+    # Each trial names its own animation: a browser does not run one a second time.
+    frames = f"<style>@keyframes colorlib-hide-{number} {{ to {{ visibility:hidden }} }}</style>" if hide else ""
+    row = f"display:flex;gap:8px;min-height:{height}px;{hide}"
+    return f'{frames}<div style="{html.escape(row)}">{"".join(tags)}</div>'

@@ -25,10 +25,10 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
 
+from colorlib.course.figures import figures_folder
 from colorlib.errors import ColorlibError
-from colorlib.figures import figures_folder
+from colorlib.files import PROJECT, atomic_write
 
-PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = ("quick", "full", "paper")
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -208,9 +208,8 @@ def source_hash(notebook: NotebookNode) -> str:
 def save_notebook(path: Path, notebook: NotebookNode) -> None:
     """Write a notebook, whole or not at all."""
     nbformat.validate(notebook)
-    partial = path.with_name(path.name + ".partial")
-    nbformat.write(notebook, partial)
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        nbformat.write(notebook, partial)
 
 
 @contextmanager

@@ -9,33 +9,31 @@ A cache is a folder with three files:
 
 `prepare` can be killed at any moment and goes on where it was. Photos are decoded in chunks: first a chunk's pixels
 are written, then its lines appear in a file of their own, by renaming, whole or not at all. A chunk without lines is
-decoded again, to the same bytes. So a cache does not depend on who wrote it: one process, many, or the tenth attempt.
+decoded again, to the same bytes. So a cache does not depend on how often it was begun.
 """
 
-import atexit
-import csv
 import hashlib
 import json
 import shutil
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import distributed as dist
 from tqdm.auto import tqdm
 
-from colorlib.datasets import NEAR_GRAY, Frames, decode_photo, in_parallel, mean_chroma, process_number
+from colorlib.data.datasets import NEAR_GRAY, Frames, decode_photo, mean_chroma
+from colorlib.data.photos import fit_frame
+from colorlib.data.sources import Source
 from colorlib.errors import ColorlibError
-from colorlib.sources import Source, make_room
+from colorlib.files import read_rows, require_disk_space, write_rows, write_text
+from colorlib.parallel import in_parallel
 
 CHUNK = 64  # photos; what a kill can cost each worker
 VALIDATION_SHARE = 0.15  # of the photos, where no numbers are asked for
-PAPER_SPLIT = {"train": 13_469, "validation": 2_889}
 
 
 @dataclass(slots=True)
@@ -132,10 +130,10 @@ def prepare(
         sources: which photos.
         out: the folder of the cache.
         size: side of the frames; a photo is shrunk to fit by Lanczos' filter, and never enlarged.
-        train, validation: how many photos each split gets (`PAPER_SPLIT`), both or neither: see `draw_split`.
+        train, validation: how many photos each split gets (the paper: 13,469 and 2,889), both or neither: `draw_split`.
         seed: of the split.
         keep_gray: let photos that are nearly gray train and validate too.
-        workers: threads; by default one for each core. Under torchrun the processes share the photos.
+        workers: threads; by default one for each core.
 
     Raises:
         ColorlibError: if the disk is too small, the folder belongs to another cache, or no photo can be read.
@@ -146,19 +144,12 @@ def prepare(
     names = "\n".join(f"{source.name}\t{source.category}" for source in sources)
     plan = {"format": "colorlib-cache-1", "size": size, "photos": hashlib.sha256(names.encode()).hexdigest()}
     plan |= {"train": train, "validation": validation, "seed": seed, "keep_gray": keep_gray}
-    rank, ranks = join_torchrun()
-    if rank == 0:
-        _begin(out, plan, len(sources))
-    _wait_for_all()
+    _begin(out, plan, len(sources))
     if not (out / "cache.json").exists():
         chunks = {start: sources[start : start + CHUNK] for start in range(0, len(sources), CHUNK)}
-        _decode_chunks(dict(list(chunks.items())[rank::ranks]), out, size, workers)
-        _wait_for_all()
-        if rank == 0:
-            _finish(out, plan, chunks)
-    if rank == 0:
-        _clear(out)
-    _wait_for_all()
+        _decode_chunks(chunks, out, size, workers)
+        _finish(out, plan, chunks)
+    _clear(out)
     return Cache(out)
 
 
@@ -186,17 +177,6 @@ def draw_split(entries: Sequence[Entry], train: int | None, validation: int | No
         entry.split = "train"
 
 
-def join_torchrun() -> tuple[int, int]:
-    """Join the processes that torchrun started; this one's number and how many they are, (0, 1) without torchrun.
-
-    Once joined they stay so: a group that is left and joined again would find the addresses of the first.
-    """
-    if dist.is_available() and dist.is_torchelastic_launched() and not dist.is_initialized():
-        dist.init_process_group("gloo", timeout=timedelta(days=7))  # waiting for a slow process is no failure
-        atexit.register(dist.destroy_process_group)
-    return process_number()
-
-
 def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:
     """Make the folder and its file of frames, all hole; or be sure that those there belong to this very plan."""
     for name in ("cache.json", "plan.json"):
@@ -209,12 +189,12 @@ def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:
                 )
             (out / "lines").mkdir(exist_ok=True)
             return
-    make_room(out, photos * plan["size"] ** 2 * 3, "the cache")
+    require_disk_space(out, photos * plan["size"] ** 2 * 3, "the cache")
     try:
         (out / "lines").mkdir(parents=True, exist_ok=True)
         with open(out / "frames.u8", "wb") as file:
             file.truncate(photos * plan["size"] ** 2 * 3)
-        _write(out / "plan.json", json.dumps(plan, indent=2))
+        write_text(out / "plan.json", json.dumps(plan, indent=2))
     except OSError as error:
         raise ColorlibError(f"cannot write a cache to {out}: {error}") from error
 
@@ -241,8 +221,7 @@ def _decode_chunk(sources: Sequence[Source], start: int, out: Path, size: int) -
             else:
                 entry.height, entry.width = photo.shape[:2]
                 entry.chroma = round(mean_chroma(photo), 4)
-                frame = np.zeros((size, size, 3), np.uint8)
-                frame[: entry.height, : entry.width] = photo
+                frame, _ = fit_frame(photo, size)
                 entry.checksum = _checksum(frame.data)
                 file.seek(number * frame.nbytes)
                 file.write(frame[: entry.height].data)  # what is below stays a hole
@@ -257,7 +236,7 @@ def _finish(out: Path, plan: dict[str, Any], starts: Collection[int]) -> None:
     if not all(entry.problem for entry in entries):
         draw_split(entries, plan["train"], plan["validation"], plan["seed"], plan["keep_gray"])
         _write_entries(out / "photos.csv", entries)
-        _write(out / "cache.json", json.dumps(plan | {"checksum": _table_checksum(out)}, indent=2))
+        write_text(out / "cache.json", json.dumps(plan | {"checksum": _table_checksum(out)}, indent=2))
     else:
         _clear(out)
         (out / "frames.u8").unlink()
@@ -276,26 +255,23 @@ def _lines(out: Path, start: int) -> Path:
 
 
 def _read_entries(path: Path) -> list[Entry]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            Entry(name, category, split, int(height), int(width), float(chroma), checksum, problem)
-            for name, category, split, height, width, chroma, checksum, problem in list(csv.reader(file))[1:]
-        ]
+    return [
+        Entry(
+            row["name"],
+            row["category"],
+            row["split"],
+            int(row["height"]),
+            int(row["width"]),
+            float(row["chroma"]),
+            row["checksum"],
+            row["problem"],
+        )
+        for row in read_rows(path)
+    ]
 
 
 def _write_entries(path: Path, entries: Sequence[Entry]) -> None:
-    partial_path = path.with_name(path.name + ".partial")
-    with open(partial_path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Entry)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(entry) for entry in entries)
-    partial_path.replace(path)
-
-
-def _write(path: Path, text: str) -> None:
-    partial_path = path.with_name(path.name + ".partial")
-    partial_path.write_text(text + "\n", encoding="utf-8")
-    partial_path.replace(path)
+    write_rows(path, [f.name for f in fields(Entry)], map(asdict, entries))
 
 
 def _table_checksum(out: Path) -> str:
@@ -304,8 +280,3 @@ def _table_checksum(out: Path) -> str:
 
 def _checksum(frame: "bytes | memoryview") -> str:
     return f"{zlib.crc32(frame):08x}"
-
-
-def _wait_for_all() -> None:
-    if process_number()[1] > 1:
-        dist.barrier()

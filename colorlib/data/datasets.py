@@ -1,28 +1,22 @@
 """Photographs by the thousand: the bundled set, and frames decoded once on all cores (paper §3.1)."""
 
-import csv
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch import distributed as dist
 from tqdm.auto import tqdm
 
-from colorlib.bins import UVHistogram
-from colorlib.color import RGB_TO_YUV
+from colorlib.color.bins import UVHistogram
+from colorlib.color.spaces import RGB_TO_YUV
+from colorlib.data.photos import fit, fit_frame, read_photo
 from colorlib.errors import ColorlibError
-from colorlib.photos import fit, read_photo
+from colorlib.files import PROJECT, read_rows
+from colorlib.parallel import all_reduce_sum, in_parallel, rank_and_world_size
 
 NEAR_GRAY = 0.016  # mean length of the chrominance; below it a photo teaches nothing about colour
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -36,20 +30,14 @@ class Photo:
     author: str
 
 
-def data_folder() -> Path:
-    """Where data lives: the environment variable COLORLIB_DATA, or ``data/`` beside the package."""
-    return Path(os.environ.get("COLORLIB_DATA") or Path(__file__).parents[1] / "data")
-
-
 def bundled(split: str | None = None, kind: str | None = None) -> list[Photo]:
     """The bundled photos, optionally only of one split (train, validation) or kind (landscape, nature).
 
     The split was drawn once, by photo, and is stored in the manifest; validation photos never train.
     """
-    folder = Path(__file__).parents[1] / "data" / "landscapes"
+    folder = PROJECT / "data" / "landscapes"
     try:
-        with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(folder / "manifest.csv")
     except OSError as error:
         raise ColorlibError(f"the bundled photos are missing at {folder}: work in a clone of the project") from error
     photos = [Photo(folder / r["file"], r["kind"], r["split"], r["licence"], r["author"]) for r in rows]
@@ -132,9 +120,8 @@ def load_frames(paths: Sequence[Path], size: int = 256, drop_gray: bool = False)
         if isinstance(photo, str):
             left_out[path] = photo
         else:
-            height, width = photo.shape[:2]
-            rgb[len(sizes), :height, :width] = photo
-            sizes.append((height, width))
+            rgb[len(sizes)], _ = fit_frame(photo, size)
+            sizes.append(photo.shape[:2])
     if not sizes:
         reason = next(iter(left_out.values()), "there are none")
         raise ColorlibError(f"none of the {len(paths)} photos could be used; the first: {reason}")
@@ -149,22 +136,6 @@ def decode_photo(path: Path, size: int) -> np.ndarray | str:
         return str(error)
     except Exception as error:  # a damaged file can make a decoder stumble in any way; the other photos go on
         return f"{path} is damaged and cannot be read: {error!r}"
-
-
-def in_parallel(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
-) -> Iterator[Result]:
-    """The results of a function on every item, in order, computed by as many threads as there are cores.
-
-    Threads suffice, because Pillow and NumPy let go of Python's lock while they decode and shrink; they start at
-    once and need no copies. Under torchrun the processes of a machine share its cores.
-    """
-    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    pool = ThreadPoolExecutor(workers or max(1, cores))
-    try:
-        yield from pool.map(function, items)
-    finally:  # reached on Ctrl-C too: what has not begun is dropped
-        pool.shutdown(cancel_futures=True)
 
 
 def is_near_gray(rgb: np.ndarray) -> bool:
@@ -190,20 +161,10 @@ def count_chroma(frames: Frames) -> UVHistogram:
     When several processes have joined under torchrun, each counts its share of the frames and all get the sum: the
     same numbers, to the last pixel, as one process alone. Then every process must call this.
     """
-    rank, ranks = process_number()
+    rank, ranks = rank_and_world_size()
     histogram = UVHistogram()
     for start in range(64 * rank, len(frames), 64 * ranks):
         batch = frames.take(slice(start, start + 64))
         histogram.add_rgb(batch.rgb, batch.mask())
-    if ranks > 1:
-        counts = histogram.counts.to("cuda" if dist.get_backend() == "nccl" else "cpu")
-        dist.all_reduce(counts)
-        histogram.counts = counts.cpu()
+    histogram.counts = all_reduce_sum(histogram.counts)
     return histogram
-
-
-def process_number() -> tuple[int, int]:
-    """This process's number and how many have joined under torchrun; (0, 1) for one alone."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1

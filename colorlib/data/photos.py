@@ -4,7 +4,6 @@
 EXIF. `fit` shrinks a photo with Lanczos' filter into the frame that the network sees.
 """
 
-import uuid
 import warnings
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from colorlib.errors import ColorlibError
+from colorlib.files import atomic_write
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
 TURNS = {  # what makes a photo upright, by its EXIF orientation (1 is upright already)
@@ -135,16 +135,11 @@ def to_uint8(rgb: torch.Tensor) -> np.ndarray:
 
 def write_photo(path: str | Path, rgb: np.ndarray) -> None:
     """Write uint8 RGB; the suffix chooses the format. The file appears whole or not at all."""
-    path = Path(path)
-    # A short name of its own: two writers never meet, and the photo's name may be as long as the disc allows.
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
-        Image.fromarray(rgb).save(partial, quality=95, subsampling=0)
-        partial.replace(path)
+        with atomic_write(path) as partial:
+            Image.fromarray(rgb).save(partial, quality=95, subsampling=0)
     except (OSError, ValueError, KeyError) as error:
         raise ColorlibError(f"cannot write {path}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)  # also after Ctrl-C
 
 
 def find_photos(folder: str | Path) -> list[Path]:

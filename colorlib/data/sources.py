@@ -4,15 +4,20 @@ A data set here is a list of `Source`s: where each photo is, and what it shows. 
 torchvision's own classes, which fetch, check and unpack them.
 """
 
+import importlib.util
 import shutil
+import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from colorlib.data.photos import find_photos
 from colorlib.errors import ColorlibError
-from colorlib.photos import find_photos
+from colorlib.files import GIGABYTE, require_disk_space
 
 # The paper took 14 categories of SUN and names three of them; its authors' published notebook names twelve.
 SUN_LANDSCAPES = (
@@ -51,7 +56,9 @@ PLACES_LANDSCAPES = tuple(
     pasture pond rainforest rice_paddy river rock_arch sky snowfield swamp tree_farm tundra valley vineyard volcano
     waterfall wave wheat_field""".split()
 )
-GIGABYTE = 1_000_000_000
+
+# Declarations of operators live as long as this object: dropping it would undeclare them.
+_declared: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,13 @@ def sun397(
     Raises:
         ColorlibError: if the data set is not there, a category does not exist, or no photo is left.
     """
+    ensure_torchvision()
     from torchvision.datasets import SUN397
 
     root = Path(root)
     archive, folder = root / "SUN397.tar.gz", root / "SUN397"
     if download and not folder.exists():
-        make_room(root, (37 if archive.exists() else 75) * GIGABYTE, "SUN397")
+        require_disk_space(root, (37 if archive.exists() else 75) * GIGABYTE, "SUN397")
     advice = f"put SUN397.tar.gz (37 GB) into {root}, or unpack it to {folder}, and run again"
     dataset = _torchvision("SUN397", lambda: SUN397(root, download=download), folder, advice)
     photos = [(path, dataset.classes[label]) for path, label in zip(dataset._image_files, dataset._labels, strict=True)]
@@ -113,12 +121,15 @@ def imagenet(
     Raises:
         ColorlibError: if the data set is not there, a synset does not exist, or no photo is left.
     """
+    ensure_torchvision()
     from torchvision.datasets import ImageNet
 
     root = Path(root)
     archive, folder = root / f"ILSVRC2012_img_{split}.tar", root / split
     if archive.exists() and not folder.exists():
-        make_room(root, 2 * archive.stat().st_size, "ImageNet")  # twice: torchvision unpacks an archive of archives
+        require_disk_space(
+            root, 2 * archive.stat().st_size, "ImageNet"
+        )  # twice: torchvision unpacks an archive of archives
     advice = f"put ILSVRC2012_devkit_t12.tar.gz and {archive.name} into {root} and run again"
     dataset = _torchvision("ImageNet", lambda: ImageNet(root, split), folder, advice)
     photos = [(path, dataset.wnids[label]) for path, label in dataset.samples]
@@ -137,12 +148,13 @@ def places365(
     Raises:
         ColorlibError: if the data set is not there, a category does not exist, or no photo is left.
     """
+    ensure_torchvision()
     from torchvision.datasets import Places365
 
     root = Path(root)
     folder = root / "val_256"
     if download and not folder.exists():
-        make_room(root, 2 * GIGABYTE, "Places365")
+        require_disk_space(root, 2 * GIGABYTE, "Places365")
         root.mkdir(parents=True, exist_ok=True)
     advice = f"unpack filelist_places365-standard.tar and val_256.tar into {root} and run again"
     make = partial(Places365, root, split="val", small=True, download=download)
@@ -152,21 +164,27 @@ def places365(
     return _of_categories(_named(root, photos), categories, names.values(), folder)
 
 
-def make_room(folder: str | Path, needed: int, what: str) -> None:
-    """Be sure, before a long job, that the disk of a folder has room for ``needed`` bytes.
+def ensure_torchvision() -> None:
+    """Make ``import torchvision`` work where its compiled operators are missing; call it before that import.
 
-    Raises:
-        ColorlibError: if it has not.
+    Some CPU-only installations pair a torch without CUDA with a torchvision built for it; then importing torchvision
+    fails with "operator torchvision::nms does not exist", although its data sets and transforms need no compiled
+    operator. Declaring the missing operators' signatures is enough. Does nothing where torchvision is not installed.
     """
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise ColorlibError(
-            f"{what} needs {needed / GIGABYTE:.1f} GB in {folder}, where {free / GIGABYTE:.1f} GB are free: "
-            "make room, or choose another folder"
-        )
+    global _declared
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]  # half imported
+        _declared = torch.library.Library("torchvision", "DEF")
+        _declared.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import torchvision  # noqa: F401
 
 
 def _torchvision(name: str, make: Callable[[], Any], folder: Path, advice: str) -> Any:

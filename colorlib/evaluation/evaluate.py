@@ -12,159 +12,57 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.bins import ColorBins
-from colorlib.checkpoints import load_checkpoint, save_checkpoint
-from colorlib.color import chroma_of, join, luma_of, rgb_to_lab
-from colorlib.confidence import area_under_risk, calibration_error, table_by_confidence, top_score
-from colorlib.datasets import bundled
+from colorlib.color.bins import ColorBins
+from colorlib.color.spaces import chroma_of, join, luma_of
+from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
-from colorlib.losses import answer_with
-from colorlib.photos import find_photos, fit, read_photo, to_tensor
-from colorlib.prediction import Colorizer, annealed_mean, paint
-from colorlib.training import TrainingConfig, load_photos
+from colorlib.evaluation.confidence import area_under_risk, calibration_error, table_by_confidence, top_score
+from colorlib.evaluation.intervals import bootstrap, jackknife
+from colorlib.evaluation.metrics import (
+    ab_distance,
+    area_under_accuracy,
+    bin_accuracy,
+    bin_histogram,
+    colourfulness,
+    jensen_shannon,
+    psnr,
+)
+from colorlib.prediction.annealing import annealed_mean
+from colorlib.prediction.colorizer import Colorizer
 
 LUMA_LEVELS = 32
 FINE_LEVELS = 100  # of confidence, where a curve is drawn
 
 
-def psnr(prediction: Tensor, truth: Tensor) -> float:
-    """Peak signal-to-noise ratio of two RGB images in dB: 10 log10(1 / mean squared error).
-
-    Equal images have an infinite ratio; it is capped at 100 dB, below the error of 8-bit rounding.
-
-    >>> round(psnr(torch.zeros(3, 2, 2), torch.full((3, 2, 2), 0.1)), 2)
-    20.0
-    """
-    error = float(((prediction - truth) ** 2).mean())
-    return -10 * float(np.log10(max(error, 1e-10)))
-
-
-def colourfulness(rgb: Tensor, variant: str = "hasler") -> float:
-    """Hasler & Süsstrunk's (2003) colourfulness M3: 0 is gray, 15 slightly, 33 moderately, 59 quite colourful.
-
-    σ(rg, yb) + 0.3 μ(rg, yb) with rg = R - G and yb = (R + G) / 2 - B on the 0..255 scale. ``variant="absolute"``
-    takes |rg| and |yb| first, as some published code does; the two are not comparable.
-
-    >>> colourfulness(torch.full((3, 4, 4), 0.5))
-    0.0
-    """
-    red, green, blue = (rgb * 255).unbind(0)
-    opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(1)
-    if variant == "absolute":
-        opponents = opponents.abs()
-    elif variant != "hasler":
-        raise ValueError(f"variant must be 'hasler' or 'absolute', got {variant!r}")
-    return float(opponents.var(dim=1, correction=0).sum().sqrt() + 0.3 * opponents.mean(dim=1).norm())
-
-
-def ab_distance(prediction: Tensor, truth: Tensor) -> Tensor:
-    """How wrong the colour of each pixel is, (H, W): the distance of two RGB images in the (a, b) plane of CIELAB.
-
-    2 can just be seen; 10 is another shade, 50 another colour.
-    """
-    return (rgb_to_lab(prediction) - rgb_to_lab(truth))[1:].norm(dim=0)
-
-
-def area_under_accuracy(prediction: Tensor, truth: Tensor, pixel_weights: Tensor | None = None) -> float:
-    """Zhang et al.'s (2016, §3.1) AuC in percent: the share of pixels within t of the true (a, b), averaged over t.
-
-    t runs over 0, 1 … 150 units of CIELAB (trapezoid rule). With ``pixel_weights`` (H, W), the inverse frequency of
-    each pixel's true bin, this is their rebalanced AuC, which a gray picture cannot win.
-
-    >>> area_under_accuracy(torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.5))
-    100.0
-    """
-    distance = ab_distance(prediction, truth).flatten()
-    weight = torch.ones_like(distance) if pixel_weights is None else pixel_weights.flatten()
-    first_threshold = distance.ceil().long().clamp(max=151)  # the first whole t that the pixel is within
-    within = torch.zeros(152, dtype=torch.float64).index_add_(0, first_threshold.cpu(), weight.double().cpu())
-    curve = within.cumsum(0)[:151] / weight.double().sum().cpu()
-    return 100 * float(torch.trapezoid(curve)) / 150
-
-
-def bin_accuracy(logits: Tensor, target: Tensor, top: int = 1) -> float:
-    """Share of pixels whose true bin (H, W) is among the ``top`` highest of logits (n, H, W)."""
-    best = logits.topk(top, dim=0).indices
-    return float((best == target).any(dim=0).double().mean())
-
-
-def bin_histogram(chroma: Tensor, bins: ColorBins) -> Tensor:
-    """The share (n,) of a chrominance's pixels (2, H, W) in each bin, float64, sums to 1 (paper §4.2.2, Figure 9)."""
-    counts = torch.bincount(bins.encode(chroma).flatten(), minlength=len(bins)).cpu().double()
-    return counts / counts.sum()
-
-
-def jensen_shannon(p: "Tensor | np.ndarray", q: "Tensor | np.ndarray") -> float:
-    """The Jensen–Shannon distance of two histograms: 0 if they are equal, 1 if they have no bin in common.
-
-    The root of the mean of KL(p‖m) and KL(q‖m) in bits, with m half-way between p and q.
-
-    >>> jensen_shannon(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
-    1.0
-    """
-    pair = np.stack([np.asarray(p, float), np.asarray(q, float)])
-    pair = pair / pair.sum(axis=1, keepdims=True)
-    ratio = np.divide(pair, pair.mean(axis=0), out=np.ones_like(pair), where=pair > 0)
-    return float(np.sqrt(max(0.0, (pair * np.log2(ratio)).sum() / 2)))
-
-
-# From photos to a claim: every number with an interval.
-
-
-def bootstrap(values: Sequence[float], samples: int = 2000, seed: int = 0) -> dict[str, float]:
-    """The mean of one number per photo, and the 95 % interval of that mean over photos drawn with replacement.
-
-    >>> bootstrap([1.0, 1.0, 1.0])
-    {'mean': 1.0, 'low': 1.0, 'high': 1.0}
-    """
-    data = np.asarray(values, float)
-    if data.size == 0:
-        raise ColorlibError("there is no photo to take a mean over")
-    generator = np.random.default_rng(seed)
-    # A hundred samples at a time: all picks at once would need gigabytes for a large set.
-    sizes = [min(100, samples - done) for done in range(0, samples, 100)]
-    means = [data[generator.integers(len(data), size=(size, len(data)))].mean(axis=1) for size in sizes]
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return {"mean": float(data.mean()), "low": float(low), "high": float(high)}
-
-
-def jackknife(
-    tables: "Sequence[Tensor] | np.ndarray", statistic: Callable[[np.ndarray], float], least: float = -np.inf
-) -> dict[str, float]:
-    """A statistic of the *mean* of one table per photo, such as a distance of histograms, and its 95 % interval.
-
-    Such a statistic is biased: two histograms of a few photos differ more than those of many, and photos drawn with
-    replacement are fewer still, so that a bootstrap interval may lie wholly above the truth. Leaving out one photo at a
-    time (Quenouille, Tukey) measures bias and spread alike; ``mean`` is the statistic with its bias removed. ``least``
-    is the smallest value that the statistic can have.
-
-    >>> result = jackknife(np.array([[1.0], [2.0], [6.0]]), lambda mean: float(mean[0]))
-    >>> result["mean"], round(result["high"], 2)  # a plain mean: Student's t interval
-    (3.0, 9.57)
-    """
-    data = np.stack([np.asarray(table, float) for table in tables])
-    n, total = len(data), data.sum(axis=0)
-    value = statistic(total / n)
-    if n == 1:
-        return {"mean": value, "low": value, "high": value}
-    without = np.array([statistic((total - one) / (n - 1)) for one in data])
-    estimate = n * value - (n - 1) * without.mean()
-    error = stats.t.ppf(0.975, n - 1) * np.sqrt((n - 1) * without.var())
-    ends = {"mean": estimate, "low": estimate - error, "high": estimate + error}
-    return {name: max(float(end), least) for name, end in ends.items()}
-
-
-def answer(claim: dict[str, float], above: float = 0.0) -> str:
-    """Whether a number is above a limit, as far as its interval tells: "yes", "no" or "not clear".
-
-    >>> answer({"mean": 0.2, "low": -0.1, "high": 0.5}), answer({"mean": 0.2, "low": 0.1, "high": 0.3})
-    ('not clear', 'yes')
-    """
-    return "yes" if claim["low"] > above else "no" if claim["high"] < above else "not clear"
+CONTENDERS = {
+    "model": "model",
+    "zhang": "Zhang et al.",
+    "gray": "gray",
+    "mean_color": "mean colour",
+    "luma_mean": "per-luma mean",
+    "truth": "truth",
+}
+METRICS = {
+    "psnr": "PSNR (dB)",
+    "ab_error": "error in (a, b)",
+    "auc": "AuC (%)",
+    "auc_rebalanced": "rebalanced AuC (%)",
+    "colourfulness": "colourfulness",
+    "colourfulness_absolute": "colourfulness (absolute)",
+    "bin_accuracy": "bin accuracy",
+    "bin_accuracy_top5": "bin accuracy (top 5)",
+    "nll": "NLL (nats)",
+    "ece": "calibration error",
+    "aurc": "area under risk–coverage",
+    "delta_colourfulness": "gap in colourfulness",
+    "jensen_shannon": "distance of histograms",
+    "lpips": "LPIPS",
+    "same_class": "seen as the same class",
+    "class_accuracy": "class accuracy",
+}
 
 
 @dataclass
@@ -264,7 +162,7 @@ def measure(
     Args:
         size: photos are shrunk to at most so many pixels a side first; 256 is the paper's frame.
         others: further contenders by name: functions from a uint8 photo (H, W, 3) to its recoloured version.
-        judges: further metrics by name, such as those of `colorlib.judges`.
+        judges: further metrics by name, such as those of `colorlib.evaluation.perceptual`.
 
     Raises:
         ColorlibError: if none of the photos can be read.
@@ -294,7 +192,7 @@ def measure(
     return result
 
 
-def evaluate(
+def evaluate_photos(
     colorizer: Colorizer, paths: Sequence[Path], baselines: Baselines, temperature: float | None = None, size: int = 256
 ) -> dict[str, dict[str, dict[str, float]]]:
     """All image metrics, by model and baseline: ``{"model": {"psnr": {mean, low, high}, …}, "gray": …}``.
@@ -313,11 +211,6 @@ def evaluate(
 def summarize(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
     """One bootstrap summary for each metric of a table with a row per photo."""
     return {metric: bootstrap([row[metric] for row in rows]) for metric in rows[0]}
-
-
-def model_scores(colorizer: Colorizer, rgb: np.ndarray) -> dict[str, float]:
-    """What only a classifier has, on the frame it sees: bin accuracy, negative log-likelihood (nats) of true bins."""
-    return _bin_scores(*logits_and_target(colorizer, rgb))
 
 
 def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -358,102 +251,6 @@ def _add_bin_scores(
         result.rows[name][-1]["bin_accuracy"] = float((colorizer.bins.encode(colour) == target).double().mean())
 
 
-FRAMES = (64, 80, 96, 112, 128, 160, 192)  # the sizes at which a network may look at a photo
-TEMPERATURES = [round(0.1 + 0.05 * i, 2) for i in range(19)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0]
-MOST_TO_CHOOSE_ON = 120  # photos are enough to choose a frame and temperatures on
-
-
-def best_frame(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> int:
-    """The largest frame, of `FRAMES`, whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
-
-    A small frame lets the network see more of the scene at once, a large one more of its detail.
-    """
-    means = [_mean_psnr(colorizer, paths, frame, [1.0])[0] for frame in FRAMES]
-    return max(frame for frame, mean in zip(FRAMES, means) if mean >= max(means) - allowed_loss)
-
-
-def best_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.3) -> float:
-    """The lowest, most vivid, temperature up to 1 whose mean PSNR is within ``allowed_loss`` dB of the best."""
-    temperatures = [t for t in TEMPERATURES if t <= 1]
-    means = _mean_psnr(colorizer, paths, colorizer.frame, temperatures)
-    return next(t for t, mean in zip(temperatures, means) if mean >= max(means) - allowed_loss)
-
-
-def faithful_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> float:
-    """The highest, most careful, of `TEMPERATURES` whose mean PSNR is within ``allowed_loss`` dB of the best.
-
-    PSNR changes little about its height; where it makes no difference on these photos, others are served by more care.
-    """
-    means = _mean_psnr(colorizer, paths, colorizer.frame, TEMPERATURES)
-    return max(t for t, mean in zip(TEMPERATURES, means) if mean >= max(means) - allowed_loss)
-
-
-def vivid_temperature(colorizer: Colorizer, paths: Sequence[Path]) -> float:
-    """The temperature, of `TEMPERATURES`, whose mean colourfulness is closest to that of the photos themselves."""
-    means = _means(colorizer, paths, colorizer.frame, TEMPERATURES, lambda picture, truth: colourfulness(picture))
-    truth = np.mean([colourfulness(to_tensor(fit(read_photo(path), 256))) for path in paths])
-    return TEMPERATURES[int(np.argmin(np.abs(means - truth)))]
-
-
-def _mean_psnr(colorizer: Colorizer, paths: Sequence[Path], frame: int, temperatures: Sequence[float]) -> np.ndarray:
-    return _means(colorizer, paths, frame, temperatures, psnr)
-
-
-def _means(
-    colorizer: Colorizer,
-    paths: Sequence[Path],
-    frame: int,
-    temperatures: Sequence[float],
-    score: Callable[[Tensor, Tensor], float],
-) -> np.ndarray:
-    """The mean score over photos of at most 256 pixels a side at each temperature; the network runs once a photo."""
-    totals = np.zeros(len(temperatures))
-    for path in tqdm(paths, desc=f"trying frames of {frame} pixels", leave=False):
-        rgb = fit(read_photo(path), 256)
-        luma = luma_of(to_tensor(fit(rgb, frame)))
-        if colorizer.is_regression:  # the same colours at any temperature
-            picture = to_tensor(paint(rgb, luma, colorizer.chroma(luma).cpu()))
-            totals += score(picture, to_tensor(rgb))
-            continue
-        logits = colorizer.logits(luma)
-        for i, temperature in enumerate(temperatures):
-            chroma = annealed_mean(logits, colorizer.bins.colors, temperature).cpu()
-            totals[i] += score(to_tensor(paint(rgb, luma, chroma)), to_tensor(rgb))
-    return totals / len(paths)
-
-
-def certify(path: Path, config: TrainingConfig) -> dict[str, Any]:
-    """Complete a fresh checkpoint with what it needs to be used and trusted; returns the record it now holds.
-
-    The baselines come from the photos of its training. Its frame and temperatures are chosen on the config's
-    ``validation_photos``, or on the bundled training photos where there are none; its scores are those on the bundled
-    validation photos, which none of these has seen. ``temperature`` is the one to use without a wish of one's own,
-    ``temperatures`` has those for a wish: "faithful" and "vivid". Where the config has another λ for the answer than
-    for the training, the network is made to answer with it first, and ``lam`` says so.
-    """
-    model, bins, record = load_checkpoint(path)
-    if config.lam_answer >= 0:
-        answer_with(config.lam_answer, model, bins, record.get("lam", config.lam))
-        record |= {"lam": config.lam_answer}
-    colorizer = Colorizer(model, bins, device=config.device, record=record)
-    training, _, _ = load_photos(config)
-    batches = ((batch.rgb.movedim(-1, 1).float() / 255, batch.mask()) for batch in training.batches(64))
-    baselines = Baselines.measure(batches)
-    held_out = [photo for folder in config.validation_photos for photo in find_photos(folder)]
-    chosen_on = held_out or [photo.path for photo in bundled("train")]
-    chosen_on = chosen_on[:: -(-len(chosen_on) // MOST_TO_CHOOSE_ON)]
-    scored_on = [photo.path for photo in bundled("validation")]
-    colorizer.frame = best_frame(colorizer, chosen_on)
-    if not colorizer.is_regression:
-        colorizer.temperature = best_temperature(colorizer, chosen_on)
-        faithful, vivid = faithful_temperature(colorizer, chosen_on), vivid_temperature(colorizer, chosen_on)
-        record |= {"temperatures": {"faithful": faithful, "vivid": vivid}}
-    record |= {"frame": colorizer.frame, "temperature": colorizer.temperature, "baselines": baselines.to_dict()}
-    record |= {"metrics": evaluate(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
-    save_checkpoint(path, model, bins, record)
-    return record
-
-
 def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, Judge]) -> Callable[[Tensor], Any]:
     rarity = (1 / bins.frequency.clamp(min=1e-6)).float().to(truth.device)[bins.encode(chroma_of(truth))]
 
@@ -479,3 +276,15 @@ def _size_of(gap: dict[str, float]) -> dict[str, float]:
 
 def _luma_level(luma: Tensor) -> Tensor:
     return (luma * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
+
+
+def format_metrics(scores: dict[str, dict[str, dict[str, float]]], metrics: Iterable[str]) -> list[str]:
+    """A table, line by line, of the result of `evaluate_photos`: metrics down, contenders across."""
+    contenders = [name for name in CONTENDERS if name in scores]
+    rows = [["", *(CONTENDERS[name] for name in contenders)]]
+    for metric in metrics:
+        cells = [scores[name].get(metric) for name in contenders]
+        shown = ["–" if c is None else f"{c['mean']:.4g} [{c['low']:.4g}, {c['high']:.4g}]" for c in cells]
+        rows.append([METRICS.get(metric, metric), *shown])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

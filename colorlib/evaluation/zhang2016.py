@@ -5,7 +5,7 @@ Their network has 247 times the parameters of the ColorUNet and its weights are 
 
     colorlib evaluate album/ --zhang colorization_release_v2-9b330a0b.pth
 
-Any other colorizer takes part as a function from a uint8 photo to a uint8 picture (``others`` of `metrics.measure`).
+Any other colorizer takes part as a function from a uint8 photo to a uint8 picture (``others`` of `measure`).
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from skimage.color import lab2rgb, rgb2lab
 from torch import Tensor, nn
 
+from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
-from colorlib.judges import read_weights
-from colorlib.photos import as_rgb
+from colorlib.evaluation.perceptual import read_weights
 
 FRAME = 256  # pixels a side: what it was trained on
 

@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from colorlib.bins import ColorBins
+from colorlib.color.bins import ColorBins
 from colorlib.errors import ColorlibError
-from colorlib.models import MODELS, build
+from colorlib.files import atomic_write
+from colorlib.models.networks import MODELS, build, count_parameters
 
 FORMAT = "colorlib-1"
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def save_checkpoint(
@@ -41,12 +42,11 @@ def save_checkpoint(
         tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     metadata = {"format": FORMAT, "model": name, "bins": bins.to_json(), "record": json.dumps(record)}
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata)
-        partial.chmod(0o644)  # safetensors writes files that only their owner can read
-        partial.replace(path)
+        with atomic_write(path) as partial:
+            save_file(tensors, partial, metadata)
+            partial.chmod(0o644)  # safetensors writes files that only their owner can read
     except (OSError, SafetensorError) as error:
         raise ColorlibError(f"cannot write {path}: {error}") from error
 
@@ -104,3 +104,27 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         return Path(name_or_path)
     known = ", ".join(bundled) or "none bundled"
     raise ColorlibError(f"no model {str(name_or_path)!r}: give a path, or one of {known}")
+
+
+def list_models() -> dict[str, dict[str, Any]]:
+    """What there is to know of each bundled checkpoint, by name; None where its record does not say.
+
+    >>> list_models()["colorunet"]["parameters"]
+    130432
+    """
+    return {name: model_card(path) for name, path in bundled_checkpoints().items()}
+
+
+def model_card(path: str | Path) -> dict[str, Any]:
+    """What there is to know of a checkpoint; None where its record does not say."""
+    model, bins, record = load_checkpoint(path)
+    return {
+        "network": type(model).__name__,
+        "bins": len(bins),
+        "bins_chosen_by": bins.method,
+        "parameters": count_parameters(model),
+        "bytes": Path(path).stat().st_size,
+        "training_photos": record.get("training", {}).get("photos", {}).get("used"),
+        "temperature": record.get("temperature"),
+        "metrics": record.get("metrics"),
+    }

@@ -189,21 +189,6 @@ def build(name: str, n: int = 32) -> nn.Module:
     return MODELS[name](n)
 
 
-def find_device(name: str) -> torch.device:
-    """A PyTorch device that works here, by name; ``auto`` is the GPU if there is one.
-
-    >>> find_device("cpu")
-    device(type='cpu')
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name).cpu()
-        return torch.device(name)
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto") from error
-
-
 def count_parameters(model: nn.Module) -> int:
     """How many numbers the network learns."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

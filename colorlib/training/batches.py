@@ -9,20 +9,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from colorlib.augment import (
-    VARIANTS,
-    add_noise,
-    random_blur,
-    random_crops,
-    random_flips,
-    random_tone,
-    random_zoom,
-    sevenfold,
-)
-from colorlib.bins import ColorBins
-from colorlib.color import luma_of
-from colorlib.config import STRIDE, TrainingConfig
-from colorlib.datasets import Frames
+from colorlib.color.bins import ColorBins
+from colorlib.color.spaces import luma_of
+from colorlib.data.augment import add_noise, random_blur, random_crops, random_flips, random_tone, random_zoom
+from colorlib.data.datasets import Frames
+from colorlib.data.sevenfold import VARIANTS, sevenfold_batch
+from colorlib.training.config import STRIDE, TrainingConfig
 
 
 def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
@@ -33,7 +25,7 @@ def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor,
     """
     if config.augment == "paper":
         items = items_of(step, len(VARIANTS) * len(frames), config).to(frames.sizes.device)
-        _, rgb, mask = sevenfold(frames, items, config.seed, mode="paper")
+        _, rgb, mask = sevenfold_batch(frames, items, config.seed, mode="paper")
         return rgb, mask
     batch = frames.take(items_of(step, len(frames), config).to(frames.sizes.device))
     generator = generator_of(config.seed, 2, step)

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from colorlib.errors import ColorlibError
-from colorlib.models import MODELS, find_device
+from colorlib.models.networks import MODELS
+from colorlib.parallel import find_device
 
 STRIDE = 8  # the networks halve the picture three times
 RANGES = {  # of the settings that are numbers: least and greatest

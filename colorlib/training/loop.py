@@ -8,7 +8,6 @@ every batch is drawn from the seed and the step number alone.
 import hashlib
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -19,19 +18,30 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from colorlib import distributed
-from colorlib.batches import batch_of, disturb, luma_of_frames
-from colorlib.bins import ColorBins
-from colorlib.cache import Cache
-from colorlib.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
-from colorlib.config import TrainingConfig as TrainingConfig
-from colorlib.config import learning_rate_at
-from colorlib.datasets import Frames, bundled, count_chroma, load_frames, process_number
+from colorlib.color.bins import ColorBins
+from colorlib.data.datasets import Frames, count_chroma
 from colorlib.errors import ColorlibError
-from colorlib.losses import Objective, answer_with
-from colorlib.models import build, find_device
-from colorlib.photos import find_photos
-from colorlib.runs import Interruption, RunState
+from colorlib.models.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
+from colorlib.models.networks import build
+from colorlib.parallel import (
+    all_reduce_sum,
+    any_process,
+    barrier,
+    check_divisible,
+    find_device,
+    init_process_group,
+    is_main_process,
+    my_share,
+    rank_and_world_size,
+    share_buffers,
+    shares_normalised_apart,
+    wrap_ddp,
+)
+from colorlib.training.batches import batch_of, disturb, luma_of_frames
+from colorlib.training.config import TrainingConfig, learning_rate_at
+from colorlib.training.losses import Objective, answer_with
+from colorlib.training.photos import load_photos
+from colorlib.training.state import Interruption, RunState
 
 RATES = (0.0002, 0.0006, 0.002, 0.006, 0.02)  # learning rates worth trying
 LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
@@ -49,7 +59,7 @@ def validate(model: nn.Module, frames: Frames, objective: Objective) -> dict[str
     """Loss and bin accuracy on whole frames, each photo's pixels counting alike. Processes share the frames."""
     was_training = model.training
     model.eval()
-    rank, ranks = process_number()
+    rank, ranks = rank_and_world_size()
     sums = torch.zeros(3, dtype=torch.float64, device=frames.sizes.device)
     for start in range(16 * rank, len(frames), 16 * ranks):
         batch = frames.take(slice(start, start + 16))
@@ -58,16 +68,16 @@ def validate(model: nn.Module, frames: Frames, objective: Objective) -> dict[str
         right = (objective.guess(output) == objective.bins.encode_rgb(batch.rgb)) & mask
         sums += torch.stack([objective(output, batch.rgb, mask) * mask.sum(), right.sum(), mask.sum()])
     model.train(was_training)
-    loss, correct, pixels = distributed.sum_over_processes(sums).tolist()
+    loss, correct, pixels = all_reduce_sum(sums).tolist()
     return {"validation_loss": loss / pixels, "validation_accuracy": correct / pixels}
 
 
 def loss_of_share(network: nn.Module, objective: Objective, luma: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
     """The loss of a batch. Of several processes each takes its share; the mean of what they get is the whole's loss."""
-    ranks = process_number()[1]
-    mine = distributed.my_share(mask)
-    output = forward(network, distributed.my_share(luma))
-    loss = objective(output, distributed.my_share(rgb), mine)  # a mean over the pixels of my photos
+    ranks = rank_and_world_size()[1]
+    mine = my_share(mask)
+    output = forward(network, my_share(luma))
+    loss = objective(output, my_share(rgb), mine)  # a mean over the pixels of my photos
     return loss * (mine.sum() * ranks / mask.sum().clamp(min=1))
 
 
@@ -88,21 +98,21 @@ def learn(
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    return distributed.sum_over_processes(loss.detach()) / process_number()[1]
+    return all_reduce_sum(loss.detach()) / rank_and_world_size()[1]
 
 
 def train(config: TrainingConfig, resume: bool = False) -> Path:
     """Run the training a config describes; returns the path of the checkpoint it wrote.
 
     Interrupt it whenever you like: with ``resume`` it continues the very same run. Under torchrun the processes share
-    every batch, see `colorlib.distributed`.
+    every batch, see `colorlib.parallel`.
 
     Raises:
         ColorlibError: if the photos or the config cannot be used, or the loss stops being a number.
         KeyboardInterrupt: on Ctrl-C, after the step under way has been finished and saved.
     """
-    device = distributed.join(find_device(config.device))
-    distributed.check_divisible(config.batch)
+    device = init_process_group(find_device(config.device))
+    check_divisible(config.batch)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     training, validation, used = load_photos(config)
@@ -112,8 +122,8 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
     photos = hashlib.sha256(bins.to_json().encode() + training.sizes.cpu().numpy().tobytes()).hexdigest()
-    shares = distributed.shares_normalised_apart(model, device)
-    state = RunState(out, config, photos, shares, write=distributed.is_first())
+    shares = shares_normalised_apart(model, device)
+    state = RunState(out, config, photos, shares, write=is_main_process())
     first, losses = state.load(model, optimizer) if resume else state.start()
 
     def save(step: int) -> None:
@@ -122,7 +132,7 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
         record = {"frame": config.frame, "training": training_record(config, used, state.history, before)}
         if config.loss == "l2":
             record["output"] = "chroma"
-        if distributed.is_first():
+        if is_main_process():
             save_checkpoint(out / "model.safetensors", model, bins, record)
 
     saved = time.monotonic()
@@ -137,19 +147,19 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
                 bar.set_postfix(loss=f"{float(torch.stack(losses[-LOOK_EVERY:]).mean()):.3f}")
             if done % config.validate_every == 0 or last:
                 check_finite(model, done, out / "model.safetensors")
-                distributed.share_buffers(model)
+                share_buffers(model)
                 scores = validate(model, validation, objective)
                 state.log({"step": done, "train_loss": float(torch.stack(losses).mean())} | scores)
                 losses.clear()
             stop = interruption.requested
-            if process_number()[1] > 1:  # all must stop at the same step, and asking takes time
-                stop = look and distributed.any_process(stop, device)
+            if rank_and_world_size()[1] > 1:  # all must stop at the same step, and asking takes time
+                stop = look and any_process(stop, device)
             if last or stop or time.monotonic() - saved >= config.save_minutes * 60:
                 save(done)
                 saved = time.monotonic()
             if stop and not last:
                 raise KeyboardInterrupt
-    distributed.wait_for_all()
+    barrier()
     return out / "model.safetensors"
 
 
@@ -159,12 +169,12 @@ def short_runs(config: TrainingConfig, rates: Sequence[float] = RATES, steps: in
     The paper: "to select the learning rate, we have observed the evolution of the loss on reduced epochs and kept a
     learning rate that showed a satisfying behavior" (§4.1). `lowest` is our word for satisfying.
     """
-    device = distributed.join(find_device(config.device))
+    device = init_process_group(find_device(config.device))
     training = load_photos(config)[0].to(device)
     start, bins, _ = starting_point(config, training)
     objective = Objective(config.loss, bins, config.lam, device)
     curves = {}
-    for rate in tqdm(rates, desc="trying learning rates", disable=not distributed.is_first()):
+    for rate in tqdm(rates, desc="trying learning rates", disable=not is_main_process()):
         run = replace(config, learning_rate=rate, schedule="constant", warmup=0)
         model, network = make_network(deepcopy(start), run, device)
         optimizer = make_optimizer(model, run)
@@ -186,7 +196,7 @@ def lowest(curves: dict[float, list[float]]) -> float:
 def make_network(model: nn.Module, config: TrainingConfig, device: torch.device) -> tuple[nn.Module, nn.Module]:
     """A fresh or loaded network on its device, as it is kept and as it is trained (shared by processes, compiled)."""
     model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    model, network = distributed.parallel(model, device)
+    model, network = wrap_ddp(model, device)
     if config.compile == "always" or (config.compile == "auto" and device.type == "cuda"):
         network = torch.compile(network)  # type: ignore[assignment]
     return model, network
@@ -205,7 +215,7 @@ def progress_bar(first: int, config: TrainingConfig) -> "tqdm[Any]":
         initial=first * config.batch,
         desc=f"training {config.model}",
         unit="photo",
-        disable=not distributed.is_first(),
+        disable=not is_main_process(),
     )
 
 
@@ -255,52 +265,3 @@ def training_record(
     history = past + [row | {"step": row["step"] + steps} for row in history]
     earlier = [*before.get("before", []), {k: before[k] for k in ("config", "photos")}] if before else []
     return {"config": settings, "photos": photos, "history": history, "before": earlier}
-
-
-def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
-    """The training frames (bundled and the config's folders), the validation frames, and how many photos came whence.
-
-    The counts are by folder and, where photos lie in its subfolders, by these categories, too. No photo of a validation
-    folder is ever trained on, even if it lies in a folder named for training.
-    """
-    if any((Path(folder) / "cache.json").exists() for folder in config.photos):
-        return load_cache(config)
-    held_out = [photo.path for photo in bundled("validation")]
-    held_out += [path for folder in config.validation_photos for path in find_photos(folder)]
-    resolved = {path.resolve() for path in held_out}
-    paths = [photo.path for photo in bundled("train") if photo.path.resolve() not in resolved]
-    counts = Counter({"bundled": len(paths)})
-    for folder in map(Path, config.photos):
-        found = [path for path in find_photos(folder) if path.resolve() not in resolved]
-        counts[folder.name] += len(found)
-        counts.update(f"{folder.name}/{part}" for path in found if (part := category_of(path, folder)))
-        paths += found
-    training, left_out = load_frames(paths, config.frame, drop_gray=True)
-    validation, _ = load_frames(held_out, config.frame)
-    return training, validation, dict(counts) | {"left out": len(left_out), "used": len(set(paths) - set(left_out))}
-
-
-def category_of(path: Path, folder: Path) -> str:
-    """The subfolder of a folder that a photo lies in, which names its category; empty if it lies in none.
-
-    >>> category_of(Path("photos/sea/calm/1.jpg"), Path("photos")), category_of(Path("photos/2.jpg"), Path("photos"))
-    ('sea', '')
-    """
-    parts = path.relative_to(folder).parts
-    return parts[0] if len(parts) > 1 else ""
-
-
-def load_cache(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
-    """The same from a cache made by `colorlib data prepare`, whose own validation photos are used."""
-    if len(config.photos) > 1:
-        raise ColorlibError(f"a cache trains alone: name one cache and no other folder, got {', '.join(config.photos)}")
-    if config.validation_photos:
-        raise ColorlibError("a cache has validation photos of its own: leave validation_photos empty")
-    cache = Cache(config.photos[0])
-    if cache.size != config.frame:
-        raise ColorlibError(f"{cache.folder} holds frames of {cache.size} pixels, frame says {config.frame}: set it so")
-    training, name = cache.frames("train"), cache.folder.name
-    counts = Counter({name: len(cache.entries)})
-    counts.update(f"{name}/{entry.category}" for entry in cache.entries if entry.category)
-    validation = cache.frames("validation")
-    return training, validation, dict(counts) | {"used": len(training), "left out": len(cache.entries) - len(training)}

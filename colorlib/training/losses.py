@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorlib.bins import U_LIMIT, V_LIMIT, ColorBins
-from colorlib.color import chroma_of
+from colorlib.color.bins import ColorBins
+from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of
 
 IGNORED = -100  # the class index that PyTorch's cross-entropy leaves out
 

@@ -5,7 +5,6 @@ A run's folder holds ``state.safetensors`` (weights, optimiser, step), ``history
 file of ours appears whole or not at all.
 """
 
-import csv
 import json
 import shutil
 import signal
@@ -21,8 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from colorlib.config import TrainingConfig
 from colorlib.errors import ColorlibError
+from colorlib.files import atomic_write, read_rows, write_rows
+from colorlib.training.config import TrainingConfig
 
 Row = dict[str, float]
 NOT_LEARNT = ("out", "device", "compile", "save_minutes")  # settings that do not decide what is learnt
@@ -32,7 +32,7 @@ class RunState:
     """The state of a run: what it has learnt, how far it is, and its history.
 
     ``photos`` is a fingerprint of what is trained on: other photos would give other bins. ``shares`` is into how many
-    shares a batch falls for batch norm, see `colorlib.distributed`. With ``write=False`` nothing is written: of several
+    shares a batch falls for batch norm, see `colorlib.parallel`. With ``write=False`` nothing is written: of several
     processes only the first writes.
     """
 
@@ -62,9 +62,8 @@ class RunState:
             tensors["losses"] = torch.stack(list(losses))
         metadata = {"step": str(step), "settings": json.dumps(self.settings), "photos": self.photos}
         metadata |= {"shares": str(self.shares)}
-        partial = self.state.with_name("state.partial")
-        save_file(tensors, partial, metadata)
-        partial.replace(self.state)
+        with atomic_write(self.state) as partial:
+            save_file(tensors, partial, metadata)
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[Tensor]]:
         """Fill network and optimiser; returns the steps done and the losses since the last row of the history.
@@ -109,12 +108,7 @@ class RunState:
         self.history.append(row)
         if not self.write:
             return
-        partial = self.csv.with_name("history.partial")
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.history[-1].keys())
-            writer.writeheader()
-            writer.writerows(self.history)
-        partial.replace(self.csv)
+        write_rows(self.csv, list(row), self.history)
         self._draw(row)
 
     def _draw(self, row: Row) -> None:
@@ -134,8 +128,7 @@ class RunState:
     def _read(self) -> list[Row]:
         if not self.csv.exists():
             return []
-        with open(self.csv, newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]  # a line may have been cut short
+        rows = [row for row in read_rows(self.csv) if None not in row.values()]  # a line may have been cut short
         return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
 
 

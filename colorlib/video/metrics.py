@@ -10,16 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorlib.color import chroma_of, join
-from colorlib.metrics import bootstrap, colourfulness
-from colorlib.motion import warp
-from colorlib.prediction import Colorizer, annealed_mean
-from colorlib.shots import Shot
-from colorlib.video import SMOOTHERS, Smoother
+from colorlib.color.spaces import chroma_of, join
+from colorlib.evaluation.intervals import bootstrap
+from colorlib.evaluation.metrics import colourfulness
+from colorlib.prediction.annealing import annealed_mean
+from colorlib.prediction.colorizer import Colorizer
+from colorlib.video.motion import warp
+from colorlib.video.pipeline import SMOOTHERS
+from colorlib.video.shots import Shot
+from colorlib.video.smoothing import Smoother
 
 
 def color_distribution_consistency(rgb: Tensor) -> float:
-    """CDC (Zhang et al. 2021): how much the colour histograms change over 1, 2 and 4 frames; lower is steadier.
+    """CDC (Liu et al. 2021): how much the colour histograms change over 1, 2 and 4 frames; lower is steadier.
 
     The Jensen–Shannon divergence (nats) of the 256-level histograms of each channel, averaged over channels, frames and
     the three distances. Gray or frozen film scores well, so it is always shown beside the truth's own.

@@ -4,9 +4,10 @@ The network looks at a small luma, and the two chrominance planes of a film are 
 pictures themselves are only copied. That is what makes colouring faster than showing on an ordinary computer.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -19,17 +20,91 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.clips import BLACK, ENCODERS, WHITE, FilmWriter, Picture, open_film, pyav
-from colorlib.color import join, rgb_to_yuv
+from colorlib.color.spaces import join, rgb_to_yuv
+from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
-from colorlib.prediction import local_linear_model
-from colorlib.video import VideoColorizer
+from colorlib.files import atomic_write
+from colorlib.prediction.annealing import annealed_mean
+from colorlib.prediction.colorizer import Colorizer
+from colorlib.prediction.upsampling import local_linear_model, paint
+from colorlib.video.cuts import SceneCuts
+from colorlib.video.film import BLACK, ENCODERS, WHITE, FilmWriter, Picture, open_film, pyav
+from colorlib.video.motion import MotionKernel, SeedKernel
+from colorlib.video.smoothing import ConfidenceKernel, Smoother, TemporalKernel, published_alpha
 
 if TYPE_CHECKING:
     import av
 
 T = TypeVar("T")
 CHROMA_STEPS = torch.tensor([224 / (2 * 0.436), 224 / (2 * 0.615)])[:, None, None]  # from U, V to Cb, Cr
+
+
+SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
+    "kernel": TemporalKernel,
+    "exponential": lambda alpha, window: TemporalKernel(alpha, inf),
+    "published": lambda alpha, window: TemporalKernel(published_alpha(alpha), inf),
+    "confidence": ConfidenceKernel,
+    "motion": MotionKernel,
+    "seeds": SeedKernel,
+}
+
+
+class VideoColorizer:
+    """Colours a film frame by frame, remembering what a smoother needs of the past.
+
+    ``method`` names one of `SMOOTHERS`; ``window=0`` colours each frame by itself, whatever the method. With ``cuts``
+    a new scene starts afresh.
+
+    >>> import colorlib
+    >>> video = VideoColorizer(colorlib.load())
+    >>> [video.colorize(np.full((40, 60), gray, np.uint8)).shape for gray in (100, 101)]
+    [(40, 60, 3), (40, 60, 3)]
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        alpha: float = 0.2,
+        window: float = 20,
+        method: str = "kernel",
+        temperature: float | None = None,
+        cuts: bool = True,
+    ):
+        if method not in SMOOTHERS:
+            raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(SMOOTHERS)}")
+        self.colorizer = colorizer
+        self.temperature = colorizer.temperature if temperature is None else temperature
+        if not 0 <= self.temperature < inf:
+            raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
+        paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
+        self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
+        self.cuts = cuts
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: a new film begins."""
+        self.smoother.reset()
+        self.cut_detector = SceneCuts() if self.cuts else None
+        self.cuts_found = 0
+        self._shape: torch.Size | None = None
+
+    @torch.inference_mode()
+    def chroma(self, luma: Tensor) -> Tensor:
+        """The next frame's luma (h, w) in [0, 1] -> its smoothed chrominance (2, h, w) on the CPU."""
+        cut = self.cut_detector is not None and self.cut_detector(luma)
+        self.cuts_found += cut
+        if cut or luma.shape != self._shape:
+            self.smoother.reset()
+            self._shape = luma.shape
+        luma = luma.to(self.colorizer.device)
+        smoothed = self.smoother(self.colorizer.probabilities(luma), luma)
+        return annealed_mean(smoothed.log(), self.colorizer.bins.colors, self.temperature).cpu()
+
+    def colorize(self, image: Any) -> np.ndarray:
+        """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""
+        rgb = as_rgb(image)
+        luma = self.colorizer.frame_of(rgb)
+        return paint(rgb, luma, self.chroma(luma))
 
 
 @dataclass
@@ -64,12 +139,11 @@ def colorize_film(
     """
     source, target = Path(source), Path(target)
     _check_target(source, target, quality)
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
     video.reset()
     pictures = 0
     hidden = None if progress is None else not progress
     try:
-        with open_film(source) as film:
+        with atomic_write(target) as partial, open_film(source) as film:
             writer = FilmWriter(partial, film, quality)
             # The decoder runs ahead of the network, and the network of the encoder, by a few pictures.
             painted = ahead(paint_all(ahead(iter(film)), video, side_by_side))
@@ -84,11 +158,8 @@ def colorize_film(
                     raise ColorlibError(f"{source} holds no picture that can be decoded")
                 writer.finish()
             problems = _problems(film.damaged, film.video.frames, pictures, writer)
-        partial.replace(target)
     except (pyav().error.FFmpegError, OSError) as error:
         raise ColorlibError(f"cannot write {target}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return Report(pictures, video.cuts_found, problems)
 
 

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorlib.clips import pyav
-from colorlib.color import luma_of
+from colorlib.color.spaces import luma_of
+from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
-from colorlib.motion import backward_flow, inside, warp
-from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.video.film import pyav
+from colorlib.video.motion import backward_flow, inside, warp
 
 
 @dataclass

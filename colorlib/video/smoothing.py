@@ -5,19 +5,13 @@ the probabilities of past frames with a decaying weight before they become a col
 smoothers are variants to compare it with. All are called alike, ``smoother(probabilities, luma)``: see `SMOOTHERS`.
 """
 
-from collections.abc import Callable
 from math import exp, expm1, inf, isfinite, log, log1p
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from colorlib.errors import ColorlibError
-from colorlib.motion import MotionKernel, SeedKernel
-from colorlib.photos import as_rgb
-from colorlib.prediction import Colorizer, annealed_mean, paint
 
 SINGLE_PRECISION = 2.0**-24  # the relative size of what float32 rounds away
 
@@ -145,117 +139,3 @@ class ConfidenceKernel:
         confidence = probabilities.amax(0, keepdim=True)
         weighted = self.kernel.weighted_sum(probabilities * confidence)
         return weighted / weighted.sum(0, keepdim=True)
-
-
-SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
-    "kernel": TemporalKernel,
-    "exponential": lambda alpha, window: TemporalKernel(alpha, inf),
-    "published": lambda alpha, window: TemporalKernel(published_alpha(alpha), inf),
-    "confidence": ConfidenceKernel,
-    "motion": MotionKernel,
-    "seeds": SeedKernel,
-}
-
-
-class SceneCuts:
-    """Notices that a new scene begins: a frame that suddenly does not look like the last one.
-
-    The change is 1 minus the correlation of the two lumas, made small: brightness and contrast do not matter (a flash
-    is no cut), and at 32 pixels a moving camera changes little. A cut is a change above ``threshold`` and ``surprise``
-    times larger than the changes just before it: what moves fast changes much, but not suddenly.
-    """
-
-    def __init__(self, threshold: float = 0.3, surprise: float = 3.0):
-        self.threshold = threshold
-        self.surprise = surprise
-        self.previous: Tensor | None = None
-        self.usual = 0.0
-
-    def __call__(self, luma: Tensor) -> bool:
-        """The next luma (h, w) -> whether it begins a new scene; the first frame does not."""
-        previous, self.previous = self.previous, thumbnail(luma)
-        if previous is None:
-            return False
-        change = 1 - likeness(previous, self.previous)
-        cut = change > max(self.threshold, self.surprise * self.usual)
-        self.usual = 0.0 if cut else 0.7 * self.usual + 0.3 * change
-        return cut
-
-
-def thumbnail(luma: Tensor, size: int = 32) -> Tensor:
-    """A luma (h, w) averaged down to at most ``size`` pixels a side."""
-    scale = min(1.0, size / max(luma.shape))
-    height, width = (max(1, round(side * scale)) for side in luma.shape)
-    return F.adaptive_avg_pool2d(luma[None], (height, width))[0]
-
-
-def likeness(a: Tensor, b: Tensor) -> float:
-    """The correlation of two lumas of one shape, -1 to 1; two plain pictures (a fade to black) count as alike.
-
-    >>> ramp = torch.linspace(0, 1, 9).reshape(3, 3)
-    >>> round(likeness(ramp, 0.5 * ramp + 0.2), 2), round(likeness(ramp, 1 - ramp), 2)
-    (1.0, -1.0)
-    """
-    if a.shape != b.shape:
-        return -1.0
-    a, b = a - a.mean(), b - b.mean()
-    noise = 1e-4 * a.numel()  # a spread of 0.01 in luma is grain, not content
-    return float(((a * b).sum() + noise) / ((a.square().sum() + noise) * (b.square().sum() + noise)).sqrt())
-
-
-class VideoColorizer:
-    """Colours a film frame by frame, remembering what a smoother needs of the past.
-
-    ``method`` names one of `SMOOTHERS`; ``window=0`` colours each frame by itself, whatever the method. With ``cuts``
-    a new scene starts afresh.
-
-    >>> import colorlib
-    >>> video = VideoColorizer(colorlib.load())
-    >>> [video.colorize(np.full((40, 60), gray, np.uint8)).shape for gray in (100, 101)]
-    [(40, 60, 3), (40, 60, 3)]
-    """
-
-    def __init__(
-        self,
-        colorizer: Colorizer,
-        alpha: float = 0.2,
-        window: float = 20,
-        method: str = "kernel",
-        temperature: float | None = None,
-        cuts: bool = True,
-    ):
-        if method not in SMOOTHERS:
-            raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(SMOOTHERS)}")
-        self.colorizer = colorizer
-        self.temperature = colorizer.temperature if temperature is None else temperature
-        if not 0 <= self.temperature < inf:
-            raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
-        paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
-        self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
-        self.cuts = cuts
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything: a new film begins."""
-        self.smoother.reset()
-        self.cut_detector = SceneCuts() if self.cuts else None
-        self.cuts_found = 0
-        self._shape: torch.Size | None = None
-
-    @torch.inference_mode()
-    def chroma(self, luma: Tensor) -> Tensor:
-        """The next frame's luma (h, w) in [0, 1] -> its smoothed chrominance (2, h, w) on the CPU."""
-        cut = self.cut_detector is not None and self.cut_detector(luma)
-        self.cuts_found += cut
-        if cut or luma.shape != self._shape:
-            self.smoother.reset()
-            self._shape = luma.shape
-        luma = luma.to(self.colorizer.device)
-        smoothed = self.smoother(self.colorizer.probabilities(luma), luma)
-        return annealed_mean(smoothed.log(), self.colorizer.bins.colors, self.temperature).cpu()
-
-    def colorize(self, image: Any) -> np.ndarray:
-        """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""
-        rgb = as_rgb(image)
-        luma = self.colorizer.frame_of(rgb)
-        return paint(rgb, luma, self.chroma(luma))

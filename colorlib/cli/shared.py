@@ -1,0 +1,97 @@
+"""What the commands share: how they are declared, the options of those that predict, and how they complain."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorlib.errors import ColorlibError
+
+if TYPE_CHECKING:
+    from colorlib.prediction import Colorizer
+
+INTERRUPTED = 130  # the exit code that shells expect after Ctrl-C
+
+
+Commands = Any  # argparse keeps the type of add_subparsers()'s result to itself
+
+
+def complain(error: Exception | str) -> None:
+    """One line on stderr, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    if isinstance(error, OSError) and error.filename:
+        error = f"{error.filename}: {error.strerror}"
+    tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
+
+
+def load_colorizer(args: argparse.Namespace) -> "Colorizer":
+    """The model that ``--model`` names, on the device that ``--device`` names."""
+    from colorlib.prediction import Colorizer
+
+    return Colorizer.load(args.model, args.device)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and be sure now, before any work, that files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ColorlibError(f"cannot make the folder {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ColorlibError(f"cannot write into the folder {folder}: permission denied")
+
+
+def prepare_file(path: Path) -> None:
+    """Be sure, before any work, that a file can be written."""
+    if path.is_dir():
+        raise ColorlibError(f"{path} is a folder: name a file in it")
+    make_folder(path.parent)
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, details: str, *examples: str
+) -> argparse.ArgumentParser:
+    """A command of this name, and the function that runs it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.\n\n{details}",
+        epilog="\n".join(["examples:", *(f"  colorlib {example}" for example in examples)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that predicts."""
+    parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (see `colorlib models`)")
+    parser.add_argument(
+        "--temperature",
+        metavar="T",
+        type=temperature,
+        help="0 takes the likeliest colours: vivid, patchy; 1 averages: pale, smooth (default: the model's own)",
+    )
+    parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if there is one)")
+
+
+def temperature(text: str) -> float:
+    """The value of ``--temperature``: a finite number of 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of 0 or more, got {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
+    return int(text)

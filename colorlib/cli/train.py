@@ -1,0 +1,91 @@
+"""``colorlib train``: a network, as a configuration file describes it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from colorlib.cli.shared import INTERRUPTED, Commands, add_command
+from colorlib.errors import ColorlibError
+
+
+def add_arguments(commands: Commands) -> None:
+    """The arguments of ``colorlib train``."""
+    parser = add_command(
+        commands,
+        "train",
+        run,
+        "train a network",
+        "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.",
+        "train configs/quick.yaml",
+        "train configs/quick.yaml --set steps=2000 out=runs/longer 'photos=[my/landscapes]'",
+        "train configs/quick.yaml --resume",
+        "train configs/quick.yaml --choose-rate",
+    )
+    parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from the last saved step")
+    parser.add_argument("--choose-rate", action="store_true", help="only try learning rates, in runs of 50 steps")
+    parser.add_argument(
+        "--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace single settings; values are YAML"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the training that a configuration file describes, or try learning rates for it."""
+    from colorlib.evaluation import certify
+    from colorlib.training import TrainingConfig, lowest, short_runs, train
+
+    config = TrainingConfig.from_yaml(args.config, **parse_settings(args.set))
+    speaks = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
+    if args.choose_rate:
+        curves = short_runs(config)
+        if speaks:
+            print("\n".join(describe_rates(curves, lowest(curves))))
+        return 0
+    try:
+        checkpoint = train(config, args.resume)
+        if speaks:
+            certify(checkpoint, config)
+    except KeyboardInterrupt:
+        print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
+        return INTERRUPTED
+    if speaks:
+        print(f"checkpoint: {checkpoint}\ntry it:     colorlib colorize PHOTOS --out out --model {checkpoint}")
+    return 0
+
+
+def describe_rates(curves: "dict[float, list[float]]", best: float) -> list[str]:
+    """A line for each learning rate that was tried.
+
+    >>> print("\\n".join(describe_rates({0.002: [3.5, 3.0, 2.5], 0.02: [3.5, 9.0, 7.0]}, 0.002)))
+    learning_rate 0.002: loss 3.500 at first, 2.500 over the last third  <- lowest
+    learning_rate 0.02: loss 3.500 at first, 7.000 over the last third
+    """
+    lines = []
+    for rate, losses in curves.items():
+        last = losses[-(len(losses) // 3 or 1) :]
+        text = f"learning_rate {rate:g}: loss {losses[0]:.3f} at first, {sum(last) / len(last):.3f} over the last third"
+        lines.append(text + ("  <- lowest" if rate == best else ""))
+    return lines
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """``key=value`` texts as a dictionary, each value read as YAML.
+
+    >>> parse_settings(["steps=100", "photos=[seaside, mountains]"])
+    {'steps': 100, 'photos': ['seaside', 'mountains']}
+    """
+    import yaml
+
+    values = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ColorlibError(f"cannot read the value in --set {setting!r} as YAML") from error
+        if not equals:
+            raise ColorlibError(f"--set takes setting=value, got {setting!r}")
+    return values

@@ -1,0 +1,57 @@
+"""``colorlib video``: a film, without flicker."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from colorlib.cli.shared import Commands, add_command, add_model_options, load_colorizer
+
+SMOOTHERS = ("kernel", "exponential", "published", "confidence", "motion", "seeds")  # as colorlib.video names them
+
+
+def add_arguments(commands: Commands) -> None:
+    """The arguments of ``colorlib video``."""
+    parser = add_command(
+        commands,
+        "video",
+        run,
+        "colour a film, without flicker",
+        "Any film that FFmpeg reads is written as .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9), with its own size,\n"
+        "times, sound and subtitles. The predictions of past frames are averaged with weights exp(-A i), i frames\n"
+        "back, up to T frames; a new scene starts afresh. OUT appears when it is complete, or not at all.",
+        "video old.mp4 new.mp4",
+        "video old.avi out/ --window 0                  each frame by itself",
+        "video old.mp4 new.mkv --method motion --side-by-side",
+    )
+    parser.add_argument("film", metavar="IN", type=Path, help="the film")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the coloured film, or a folder to write it into")
+    add_model_options(parser)
+    parser.add_argument("--alpha", metavar="A", type=float, default=0.2, help="decay per frame (default: 0.2)")
+    parser.add_argument(
+        "--window", metavar="T", type=float, default=20, help="frames to look back; 0: none, inf: all (default: 20)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=SMOOTHERS,
+        default=SMOOTHERS[0],
+        help="the paper's kernel; endless; as its authors' code has it; weighted by confidence; along the motion; "
+        "carrying confident pixels as seeds (default: kernel)",
+    )
+    parser.add_argument("--no-cuts", dest="cuts", action="store_false", help="average across scene cuts, too")
+    parser.add_argument("--side-by-side", action="store_true", help="the gray film at the left")
+    parser.add_argument(
+        "--quality", metavar="Q", type=int, default=18, help="of the encoder: 0 best, 51 smallest (default: 18)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Colour one film, and say what of it could not be kept."""
+    from colorlib.video import VideoColorizer, colorize_film, place_for
+
+    target = place_for(args.film, args.out)
+    method = VideoColorizer(load_colorizer(args), args.alpha, args.window, args.method, args.temperature, args.cuts)
+    report = colorize_film(args.film, target, method, args.side_by_side, args.quality, progress=None)
+    for problem in report.problems:
+        print(f"colorlib: note: {problem}", file=sys.stderr)
+    print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}; scene cuts: {report.cuts}")
+    return 0

@@ -1,0 +1,34 @@
+"""``colorlib workbook``: run the notebooks, write the figures."""
+
+import argparse
+
+from colorlib.cli.shared import Commands, add_command
+
+
+def add_arguments(commands: Commands) -> None:
+    """The arguments of ``colorlib workbook``."""
+    parser = add_command(
+        commands,
+        "workbook",
+        run,
+        "run the notebooks and write the figures",
+        "Executed copies go to build/workbook/, figures to figures/. Works in a clone of the project.",
+        "workbook",
+        "workbook --only 01 02 --profile full",
+    )
+    parser.add_argument(
+        "--profile",
+        choices=["quick", "full", "paper"],
+        default="quick",
+        help="parameters of the run: quick for a laptop (default), full, or as in the paper",
+    )
+    parser.add_argument("--only", metavar="NUMBER", nargs="+", help="only the notebooks that begin with these numbers")
+    parser.add_argument("--refresh", action="store_true", help="also write the outputs into notebooks/ themselves")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Execute the notebooks."""
+    from colorlib.course import run_workbook
+
+    run_workbook(args.profile, args.only, refresh=args.refresh)
+    return 0

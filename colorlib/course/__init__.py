@@ -1,0 +1,25 @@
+"""What serves the notebooks: exercises, figures, plots, panels, and the runner. Met in all of them."""
+
+from typing import TYPE_CHECKING
+
+from colorlib.lazy import lazily
+
+if TYPE_CHECKING:
+    from colorlib.course.exercises import *
+    from colorlib.course.figures import *
+    from colorlib.course.plots import *
+    from colorlib.course.widgets import *
+    from colorlib.course.workbook import *
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    {
+        "exercises": "check exercise EXERCISES expect NotStartedError verdict WrongAnswerError",
+        "figures": "begin differences encode_image figures_folder image_tag Lesson PALETTE show show_clip",
+        "plots": "bar_of_bins bin_colors bin_patches gamut order_by_hue pair_of_bars plot_intervals plot_network "
+        "plot_reliability plot_uv_map time_slice wall",
+        "widgets": "choice panel slider trial_panel upload uploaded_photo",
+        "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
+        "refreshed run_notebook run_workbook save_notebook source_hash",
+    },
+)

@@ -1,0 +1,26 @@
+"""Photographs, one and by the thousand: reading, data sets, caches, augmentation. Met in notebook 03."""
+
+from typing import TYPE_CHECKING
+
+from colorlib.lazy import lazily
+
+if TYPE_CHECKING:
+    from colorlib.data.augment import *
+    from colorlib.data.cache import *
+    from colorlib.data.datasets import *
+    from colorlib.data.photos import *
+    from colorlib.data.sevenfold import *
+    from colorlib.data.sources import *
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    {
+        "photos": "as_rgb find_photos fit fit_frame read_photo SUFFIXES to_tensor to_uint8 write_photo",
+        "datasets": "bundled count_chroma decode_photo Frames is_near_gray load_frames mean_chroma NEAR_GRAY Photo",
+        "sources": "ensure_torchvision folder_sources imagenet IMAGENET_LANDSCAPES places365 PLACES_LANDSCAPES "
+        "Source sun397 SUN_LANDSCAPES",
+        "cache": "Cache draw_split Entry prepare",
+        "augment": "add_noise random_blur random_crops random_flips random_tone random_zoom",
+        "sevenfold": "CROP_SHARE NOISE_VARIANCES normal sevenfold_batch uniform VARIANTS",
+    },
+)

@@ -1,0 +1,31 @@
+"""How good, how sure, and how certain we are of both. Met in notebooks 07 to 10."""
+
+from typing import TYPE_CHECKING
+
+from colorlib.lazy import lazily
+
+if TYPE_CHECKING:
+    from colorlib.evaluation.confidence import *
+    from colorlib.evaluation.evaluate import *
+    from colorlib.evaluation.forced_choice import *
+    from colorlib.evaluation.intervals import *
+    from colorlib.evaluation.metrics import *
+    from colorlib.evaluation.perceptual import *
+    from colorlib.evaluation.select import *
+    from colorlib.evaluation.zhang2016 import *
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    {
+        "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram colourfulness jensen_shannon psnr",
+        "intervals": "answer bootstrap jackknife wilson_interval",
+        "confidence": "area_under_risk auroc calibration_error distance_to_edge fit_temperature lead LEVELS "
+        "mean_by_band risk_coverage sample_pixels table_by_confidence top_ratio top_score",
+        "evaluate": "Baselines BASELINES CONTENDERS evaluate_photos Evaluation FINE_LEVELS format_metrics Judge "
+        "logits_and_target measure METRICS summarize",
+        "select": "best_frame best_temperature certify faithful_temperature FRAMES TEMPERATURES vivid_temperature",
+        "perceptual": "Classifier find_judges labels_by_folder Lpips package_file read_arrays read_weights",
+        "zhang2016": "ZhangColorizer ZhangNet",
+        "forced_choice": "Answer fooled_rate make_trials save_answer synthetic_answers Trial",
+    },
+)

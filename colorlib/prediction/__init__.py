@@ -1,0 +1,19 @@
+"""From a network's scores to a coloured photo at full size. Met in notebook 06."""
+
+from typing import TYPE_CHECKING
+
+from colorlib.lazy import lazily
+
+if TYPE_CHECKING:
+    from colorlib.prediction.annealing import *
+    from colorlib.prediction.colorizer import *
+    from colorlib.prediction.upsampling import *
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    {
+        "annealing": "annealed_mean annealed_probabilities",
+        "upsampling": "local_linear_model paint resize_matrix",
+        "colorizer": "Colorizer DEFAULT_MODEL",
+    },
+)

@@ -1,0 +1,59 @@
+"""The photos of a training run: the bundled ones, folders and caches that its configuration names (paper §3.1)."""
+
+from collections import Counter
+from pathlib import Path
+
+from colorlib.data.cache import Cache
+from colorlib.data.datasets import Frames, bundled, load_frames
+from colorlib.data.photos import find_photos
+from colorlib.errors import ColorlibError
+from colorlib.training.config import TrainingConfig
+
+
+def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
+    """The training frames (bundled and the config's folders), the validation frames, and how many photos came whence.
+
+    The counts are by folder and, where photos lie in its subfolders, by these categories, too. No photo of a validation
+    folder is ever trained on, even if it lies in a folder named for training.
+    """
+    if any((Path(folder) / "cache.json").exists() for folder in config.photos):
+        return load_cache(config)
+    held_out = [photo.path for photo in bundled("validation")]
+    held_out += [path for folder in config.validation_photos for path in find_photos(folder)]
+    resolved = {path.resolve() for path in held_out}
+    paths = [photo.path for photo in bundled("train") if photo.path.resolve() not in resolved]
+    counts = Counter({"bundled": len(paths)})
+    for folder in map(Path, config.photos):
+        found = [path for path in find_photos(folder) if path.resolve() not in resolved]
+        counts[folder.name] += len(found)
+        counts.update(f"{folder.name}/{part}" for path in found if (part := category_of(path, folder)))
+        paths += found
+    training, left_out = load_frames(paths, config.frame, drop_gray=True)
+    validation, _ = load_frames(held_out, config.frame)
+    return training, validation, dict(counts) | {"left out": len(left_out), "used": len(set(paths) - set(left_out))}
+
+
+def category_of(path: Path, folder: Path) -> str:
+    """The subfolder of a folder that a photo lies in, which names its category; empty if it lies in none.
+
+    >>> category_of(Path("photos/sea/calm/1.jpg"), Path("photos")), category_of(Path("photos/2.jpg"), Path("photos"))
+    ('sea', '')
+    """
+    parts = path.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def load_cache(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
+    """The same from a cache made by `colorlib data prepare`, whose own validation photos are used."""
+    if len(config.photos) > 1:
+        raise ColorlibError(f"a cache trains alone: name one cache and no other folder, got {', '.join(config.photos)}")
+    if config.validation_photos:
+        raise ColorlibError("a cache has validation photos of its own: leave validation_photos empty")
+    cache = Cache(config.photos[0])
+    if cache.size != config.frame:
+        raise ColorlibError(f"{cache.folder} holds frames of {cache.size} pixels, frame says {config.frame}: set it so")
+    training, name = cache.frames("train"), cache.folder.name
+    counts = Counter({name: len(cache.entries)})
+    counts.update(f"{name}/{entry.category}" for entry in cache.entries if entry.category)
+    validation = cache.frames("validation")
+    return training, validation, dict(counts) | {"used": len(training), "left out": len(cache.entries) - len(training)}

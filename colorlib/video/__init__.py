@@ -1,0 +1,29 @@
+"""Films: colours that keep still, and the numbers that say so. Met in notebook 11."""
+
+from typing import TYPE_CHECKING
+
+from colorlib.lazy import lazily
+
+if TYPE_CHECKING:
+    from colorlib.video.cuts import *
+    from colorlib.video.film import *
+    from colorlib.video.metrics import *
+    from colorlib.video.motion import *
+    from colorlib.video.pipeline import *
+    from colorlib.video.shots import *
+    from colorlib.video.smoothing import *
+
+__getattr__, __dir__, __all__ = lazily(
+    __name__,
+    {
+        "smoothing": "ConfidenceKernel published_alpha Smoother TemporalKernel",
+        "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
+        "cuts": "likeness SceneCuts thumbnail",
+        "film": "can_hold encode_clip ENCODERS Film FilmWriter luma_plane open_film Picture pyav",
+        "pipeline": "ahead chroma_planes colorize_film paint_all paint_picture place_for Report small_luma SMOOTHERS "
+        "VideoColorizer",
+        "shots": "camera_move joined MOVES real_clip Shot visible",
+        "metrics": "color_distribution_consistency flicker lag predictions score score_shot smoothed_chroma "
+        "still_pixels summarize_shots times_steadier warp_error",
+    },
+)
