@@ -21,16 +21,11 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from benchmarks import Row, race
-from colorlib.batches import batch_of, disturb, encode_batch
-from colorlib.bins import ColorBins, UVHistogram
-from colorlib.cache import Cache, prepare
-from colorlib.color import chroma_of
-from colorlib.datasets import bundled, count_chroma, in_parallel
-from colorlib.losses import rebalanced_cross_entropy
+from colorlib.color import ColorBins, UVHistogram, chroma_of
+from colorlib.data import Cache, bundled, count_chroma, find_photos, folder_sources, prepare, read_photo
 from colorlib.models import build
-from colorlib.photos import find_photos, read_photo
-from colorlib.sources import folder_sources
-from colorlib.training import TrainingConfig
+from colorlib.parallel import in_parallel
+from colorlib.training import TrainingConfig, batch_of, disturb, encode_batch, rebalanced_cross_entropy
 
 PIXELS = 1_000_000
 
@@ -238,8 +233,8 @@ def kill_and_resume(folder: Path, times: int, size: int) -> int:
 
 READ = """
 import sys, torch
-from colorlib.cache import Cache
-from colorlib.batches import batch_of
+from colorlib.data import Cache
+from colorlib.training import batch_of
 from colorlib.training import TrainingConfig
 size = int(sys.argv[2])
 config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)

@@ -14,8 +14,7 @@ from PIL import Image
 
 import colorlib
 from benchmarks import Row, row_of
-from colorlib.datasets import bundled
-from colorlib.photos import read_photo, write_photo
+from colorlib.data import bundled, read_photo, write_photo
 from colorlib.prediction import annealed_mean, paint
 
 SIZE = 7746, 5164  # 40.0 megapixels

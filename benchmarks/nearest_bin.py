@@ -11,8 +11,7 @@ from scipy.spatial import cKDTree
 import colorlib
 from benchmarks import Row, race
 from colorlib.color import chroma_of
-from colorlib.datasets import bundled
-from colorlib.photos import as_rgb, fit_frame, to_tensor
+from colorlib.data import as_rgb, bundled, fit_frame, to_tensor
 
 PIXELS = 1_000_000
 

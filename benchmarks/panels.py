@@ -17,8 +17,8 @@ import nbformat
 
 import colorlib
 from benchmarks import Row, row_of
-from colorlib import Colorizer, widgets
-from colorlib.workbook import NOTEBOOKS
+from colorlib import Colorizer
+from colorlib.course import NOTEBOOKS, widgets
 
 FRAME = 256  # pixels a side
 MOVES = 12  # of each slider
@@ -53,7 +53,7 @@ def panel_of(stem: str) -> ipywidgets.VBox:
     cells = [cell for cell in nbformat.read(NOTEBOOKS / f"{stem}.ipynb", 4).cells if cell.cell_type == "code"]
     namespace: dict[str, Any] = {}
     try:
-        with patch("colorlib.load", load_large), patch("colorlib.widgets.panel", stop_here):
+        with patch("colorlib.load", load_large), patch("colorlib.course.panel", stop_here):
             for cell in cells:
                 exec(cell.source, namespace)
                 if "parameters" in cell.metadata.get("tags", []):

@@ -21,11 +21,10 @@ import benchmarks
 from benchmarks import Row
 
 HERE = Path(__file__).parent
-NOT_TIMES = ("run", "experiments", "scores")  # the latter two measure networks, and take hours
 
 
 def main() -> None:
-    known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name not in NOT_TIMES]
+    known = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "run"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Measure what is fast, and print it.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these, of: {', '.join(known)}")
     names = parser.parse_args().names

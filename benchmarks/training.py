@@ -16,13 +16,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks import Row, race, row_of
-from colorlib.batches import batch_of, disturb, luma_of_frames
-from colorlib.bins import ColorBins
-from colorlib.config import TrainingConfig
-from colorlib.datasets import Frames, bundled, count_chroma, load_frames
-from colorlib.losses import Objective, rebalanced_cross_entropy
+from colorlib.color import ColorBins
+from colorlib.data import Frames, bundled, count_chroma, load_frames
 from colorlib.models import build
-from colorlib.training import learn, loss_of_share, make_network, make_optimizer
+from colorlib.training import (
+    Objective,
+    TrainingConfig,
+    batch_of,
+    disturb,
+    learn,
+    loss_of_share,
+    luma_of_frames,
+    make_network,
+    make_optimizer,
+    rebalanced_cross_entropy,
+)
 
 EPOCHS, PHOTOS, BATCH, FRAME = 35, 13_469, 64, 256  # the paper's, as far as Figure 8 tells
 CARDS = {  # dense bfloat16 arithmetic (FLOP/s) and memory (bytes/s), from the maker's data sheets

@@ -18,12 +18,22 @@ from PIL import Image
 
 import colorlib
 from benchmarks import Row, race, row_of
-from colorlib.clips import Film, FilmWriter, Picture, open_film, pyav
-from colorlib.datasets import bundled
-from colorlib.photos import read_photo
+from colorlib.data import bundled, read_photo
 from colorlib.prediction import Colorizer, annealed_mean
-from colorlib.streaming import chroma_planes, colorize_film, paint_all, small_luma
-from colorlib.video import SMOOTHERS, TemporalKernel, VideoColorizer
+from colorlib.video import (
+    SMOOTHERS,
+    Film,
+    FilmWriter,
+    Picture,
+    TemporalKernel,
+    VideoColorizer,
+    chroma_planes,
+    colorize_film,
+    open_film,
+    paint_all,
+    pyav,
+    small_luma,
+)
 
 SIZES = {"360p": (640, 360), "720p": (1280, 720)}
 GOAL = 24  # pictures per second, at 360p

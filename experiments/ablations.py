@@ -1,13 +1,13 @@
 """What is each choice worth? Small trainings that differ in one thing, three seeds each.
 
-    python -m benchmarks.experiments                              # all that are still missing, then the table
-    python -m benchmarks.experiments grid lam-1 --photos my/photos --seeds 0 1 2
-    python -m benchmarks.experiments --table                      # only the table, from what has been measured
+    python -m experiments.ablations                              # all that are still missing, then the table
+    python -m experiments.ablations grid lam-1 --photos my/photos --seeds 0 1 2
+    python -m experiments.ablations --table                      # only the table, from what has been measured
 
-Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of experiments.csv
-(and a line per photo in experiments_photos.csv), and is never run twice: interrupt it whenever you like. With
+Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv
+(and a line per photo in ablations_photos.csv), and is never run twice: interrupt it whenever you like. With
 ``--photos`` the networks train on more than the bundled photos; rows say how many, and are compared only with rows of
-as many. Validation is on the bundled validation photos always. experiments.md is the table made of it.
+as many. Validation is on the bundled validation photos always. ablations.md is the table made of it.
 """
 
 import argparse
@@ -26,14 +26,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from colorlib.bins import ColorBins
-from colorlib.color import chroma_of, join, luma_of
-from colorlib.config import TrainingConfig
-from colorlib.datasets import bundled, count_chroma, load_frames
-from colorlib.metrics import area_under_accuracy, bin_accuracy, bootstrap, colourfulness, psnr
-from colorlib.photos import find_photos, fit, read_photo, to_tensor
+from colorlib.color import ColorBins, chroma_of, join, luma_of
+from colorlib.data import bundled, count_chroma, find_photos, fit, load_frames, read_photo, to_tensor
+from colorlib.evaluation import area_under_accuracy, bin_accuracy, bootstrap, colourfulness, psnr
 from colorlib.prediction import Colorizer, annealed_mean, paint
-from colorlib.training import train
+from colorlib.training import TrainingConfig, train
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "configs" / "experiments.yaml"
@@ -121,7 +118,7 @@ class Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description="Small paired trainings.")
+    parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description="Small paired trainings.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these, of: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--photos", metavar="FOLDER", nargs="+", default=[], help="more photos to train on")
     parser.add_argument("--seeds", metavar="N", nargs="+", type=int, default=[0, 1, 2])
@@ -132,17 +129,17 @@ def main() -> None:
     if unknown := set(args.names) - set(EXPERIMENTS):
         parser.error(f"no such experiment: {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
     args.out.mkdir(parents=True, exist_ok=True)
-    results, photos = Table(args.out / "experiments.csv"), Table(args.out / "experiments_photos.csv")
+    results, photos = Table(args.out / "ablations.csv"), Table(args.out / "ablations_photos.csv")
     if not args.table:
         run_missing(args.names or list(EXPERIMENTS), args.seeds, args.photos, args.set, results, photos)
-    (args.out / "experiments.md").write_text(report(results.rows, photos.rows), encoding="utf-8")
+    (args.out / "ablations.md").write_text(report(results.rows, photos.rows), encoding="utf-8")
 
 
 def run_missing(
     names: Sequence[str], seeds: Sequence[int], folders: list[str], settings: list[str], results: Table, photos: Table
 ) -> None:
     """Train and measure what has no row yet: all experiments with the first seed, then with the next."""
-    from colorlib.cli import parse_settings
+    from colorlib.cli.train import parse_settings
 
     pool = len(bundled("train")) + sum(len(find_photos(folder)) for folder in folders)
     categories = categories_of(folders)  # without any, the variety of scenes cannot be varied
@@ -278,7 +275,7 @@ def report(results: list[Row], photos: list[Row]) -> str:
     """The tables as Markdown: means and spread over seeds, then paired differences."""
     lines = [
         "# Experiments\n",
-        "Small trainings, each of which differs from the first in one thing; `benchmarks/experiments.py` says how, and "
+        "Small trainings, each of which differs from the first in one thing; `experiments/ablations.py` says how, and "
         "`configs/experiments.yaml` what they share. Means over the bundled validation photos and over seeds, ± the "
         "standard deviation of the seeds' means. PSNR and CF at the temperature with the highest PSNR on training "
         "photos. NLL and bin accuracy are in a network's own bins and at its own frame: those of `grid` and of other "

@@ -1,4 +1,4 @@
-"""How good is every bundled checkpoint? ``python -m benchmarks.scores [FOLDER …]`` writes scores.json and scores.md.
+"""How good is every bundled checkpoint? ``python -m experiments.scores [FOLDER …]`` writes scores.json and scores.md.
 
 Each checkpoint colours the bundled validation photos, and those of the folders named (a folder's subfolders are its
 categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, the network
@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 import colorlib
-from colorlib.checkpoints import bundled_checkpoints
-from colorlib.datasets import bundled
-from colorlib.metrics import BASELINES, FRAMES, Baselines, Evaluation, bootstrap, measure
-from colorlib.photos import find_photos
+from colorlib.data import bundled, find_photos
+from colorlib.evaluation import BASELINES, FRAMES, Baselines, Evaluation, bootstrap, measure
+from colorlib.models import bundled_checkpoints
 from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
@@ -31,7 +30,7 @@ OURS = ("colorunet", "colorunet-context")  # trained on photos of many sizes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scores", description="Score the bundled checkpoints.")
+    parser = argparse.ArgumentParser(prog="python -m experiments.scores", description="Score the bundled checkpoints.")
     parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path, help="more photos, never trained on")
     parser.add_argument("--most", type=int, default=10_000, help="take at most so many photos of a folder, evenly")
     args = parser.parse_args()

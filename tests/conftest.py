@@ -7,12 +7,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from colorlib.bins import ColorBins, UVHistogram
-from colorlib.checkpoints import save_checkpoint
-from colorlib.color import chroma_of
-from colorlib.datasets import bundled
-from colorlib.models import ColorUNet
-from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.color import ColorBins, UVHistogram, chroma_of
+from colorlib.data import bundled, fit, read_photo, to_tensor
+from colorlib.models import ColorUNet, save_checkpoint
 from colorlib.prediction import Colorizer
 
 # Examples are the same in every run, and a busy machine is no reason to fail.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import colorlib
-from colorlib.checkpoints import bundled_checkpoints
+from colorlib.models import bundled_checkpoints
 from colorlib.prediction import DEFAULT_MODEL
 
 PROJECT = colorlib.__path__[0] + "/.."

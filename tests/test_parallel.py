@@ -12,15 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from colorlib import distributed
-from colorlib.batches import batch_of, luma_of_frames
-from colorlib.bins import ColorBins, UVHistogram
-from colorlib.datasets import Frames
-from colorlib.errors import ColorlibError
-from colorlib.losses import Objective
+from colorlib import ColorlibError, parallel
+from colorlib.color import ColorBins, UVHistogram
+from colorlib.data import Frames, write_photo
 from colorlib.models import build
-from colorlib.photos import write_photo
-from colorlib.training import TrainingConfig, loss_of_share
+from colorlib.training import Objective, TrainingConfig, batch_of, loss_of_share, luma_of_frames
 
 RECIPES = {
     "classes": ("ours", "ColorUNet"),
@@ -53,20 +49,20 @@ def gradients(network: nn.Module, model: nn.Module, *batch: torch.Tensor, object
 TOGETHER = """
 import sys
 import torch
-from colorlib import distributed
+from colorlib import parallel
 sys.path.insert(0, sys.argv[1])
-from test_distributed import RECIPES, example, gradients
+from test_parallel import RECIPES, example, gradients
 
 
 def main():
     torch.set_num_threads(1)
-    device = distributed.join(torch.device("cpu"))
+    device = parallel.init_process_group(torch.device("cpu"))
     for loss in RECIPES:
         for mode in (False, True):
             model, objective, *batch = example(loss)
-            model, network = distributed.parallel(model.train(mode), device)
+            model, network = parallel.wrap_ddp(model.train(mode), device)
             result = gradients(network, model, *batch, objective=objective)
-            if distributed.is_first():
+            if parallel.is_main_process():
                 torch.save(result, f"{sys.argv[2]}/{loss}-{mode}.pt")
 
 main()
@@ -123,10 +119,10 @@ import sys
 from pathlib import Path
 sys.modules["tensorboard"] = None
 import torch
-from colorlib import training
-from colorlib.bins import ColorBins, UVHistogram
+from colorlib.training import TrainingConfig, photos, train
+from colorlib.color import ColorBins, UVHistogram
 from colorlib.color import chroma_of
-from colorlib.datasets import Photo
+from colorlib.data import Photo
 
 def bundled(split):
     return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
@@ -136,12 +132,12 @@ def chroma(rgb):
 
 world, settings = Path(sys.argv[1]), dict(pair.split("=") for pair in sys.argv[2:])
 torch.set_num_threads(1)
-training.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
+photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
 ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
 UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
 resume = settings.pop("resume", "") == "yes"
 settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
-training.train(training.TrainingConfig.from_yaml(world / "config.json", **settings), resume)
+train(TrainingConfig.from_yaml(world / "config.json", **settings), resume)
 """
 TINY = {"n": 4, "frame": 32, "smallest": 24, "crop": 16, "batch": 4, "steps": 12, "warmup": 2, "learning_rate": 0.01}
 TINY |= {"validate_every": 4, "save_minutes": 0.0, "device": "cpu"}
@@ -187,30 +183,28 @@ def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(world):
 def test_a_batch_is_shared_out_evenly_or_not_at_all(monkeypatch):
     shares = []
     for rank in range(3):
-        monkeypatch.setattr(distributed, "process_number", lambda rank=rank: (rank, 3))
-        shares.append(distributed.my_share(torch.arange(12)))
+        monkeypatch.setattr(parallel, "rank_and_world_size", lambda rank=rank: (rank, 3))
+        shares.append(parallel.my_share(torch.arange(12)))
     assert torch.equal(torch.cat(shares), torch.arange(12)) and {len(share) for share in shares} == {4}
-    distributed.check_divisible(12)
+    parallel.check_divisible(12)
     with pytest.raises(ColorlibError, match="batch of 16 cannot be shared by 3 processes"):
-        distributed.check_divisible(16)
+        parallel.check_divisible(16)
 
 
 def test_what_depends_on_the_number_of_processes(monkeypatch):
     """Batch norm on CPUs, and nothing else."""
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
-    monkeypatch.setattr(distributed, "process_number", lambda: (0, 4))
-    shares = distributed.shares_normalised_apart
+    monkeypatch.setattr(parallel, "rank_and_world_size", lambda: (0, 4))
+    shares = parallel.shares_normalised_apart
     assert shares(build("ColorUNet"), cpu) == 4
     assert shares(build("ColorUNet"), cuda) == shares(build("FlatNet"), cpu) == 1
 
 
 def test_one_process_alone_shares_nothing():
     value, model = torch.rand(3), build("FlatNet", 4)
-    assert distributed.join(torch.device("cpu")) == torch.device("cpu") and distributed.is_first()
-    assert torch.equal(distributed.my_share(value), value)
-    assert torch.equal(distributed.sum_over_processes(value), value)
-    assert distributed.parallel(model, torch.device("cpu")) == (model, model)
-    assert distributed.any_process(True, torch.device("cpu")) and not distributed.any_process(
-        False, torch.device("cpu")
-    )
-    distributed.wait_for_all()
+    assert parallel.init_process_group(torch.device("cpu")) == torch.device("cpu") and parallel.is_main_process()
+    assert torch.equal(parallel.my_share(value), value)
+    assert torch.equal(parallel.all_reduce_sum(value), value)
+    assert parallel.wrap_ddp(model, torch.device("cpu")) == (model, model)
+    assert parallel.any_process(True, torch.device("cpu")) and not parallel.any_process(False, torch.device("cpu"))
+    parallel.barrier()

@@ -16,14 +16,15 @@ from PIL import Image, ImageOps
 
 import colorlib
 from colorlib import cli
-from colorlib.bins import ColorBins, UVHistogram
-from colorlib.checkpoints import bundled_checkpoints, save_checkpoint
-from colorlib.color import luma_of
-from colorlib.models import ColorUNet, build, count_parameters
-from colorlib.photos import read_photo, to_tensor
+from colorlib.cli.models import format_card
+from colorlib.cli.shared import make_folder
+from colorlib.cli.train import parse_settings
+from colorlib.color import ColorBins, UVHistogram, luma_of
+from colorlib.data import read_photo, to_tensor
+from colorlib.models import ColorUNet, build, bundled_checkpoints, count_parameters, model_card, save_checkpoint
 from colorlib.training import TrainingConfig
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 VALIDATION_PHOTO = PROJECT / "data" / "landscapes" / "scratch-village.jpg"
 SCORE = {"mean": 20.5, "low": 20.25, "high": 20.75}
 METRICS = {
@@ -313,7 +314,7 @@ def test_an_output_folder_that_cannot_be_written_is_said_once(tmp_path: Path, ch
 def test_a_closed_folder_is_noticed_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # so that root sees it too
     with pytest.raises(colorlib.ColorlibError, match="permission denied"):
-        cli.make_folder(tmp_path)
+        make_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -421,8 +422,8 @@ def test_models_lists_what_is_bundled() -> None:
 
 
 def test_a_model_card_shows_what_was_recorded(checkpoint: Path) -> None:
-    card = cli.model_card(checkpoint)
-    text = cli.format_card("tiny", card)
+    card = model_card(checkpoint)
+    text = format_card("tiny", card)
     assert card["parameters"] == count_parameters(ColorUNet(8))
     assert f"{card['parameters']:,}" in text
     assert "1,234" in text
@@ -433,7 +434,7 @@ def test_a_model_card_shows_what_was_recorded(checkpoint: Path) -> None:
 
 
 def test_a_model_card_admits_what_was_not_recorded(bare_checkpoint: Path) -> None:
-    text = cli.format_card("bare", cli.model_card(bare_checkpoint))
+    text = format_card("bare", model_card(bare_checkpoint))
     assert text.count("not recorded") == 3
 
 
@@ -539,7 +540,7 @@ def test_a_wrong_setting_is_one_sentence(
 
 
 def test_settings_are_yaml_and_numbers_may_be_written_as_scientists_do() -> None:
-    values = cli.parse_settings(["steps=100", "photos=[sea side, lakes]", "learning_rate=1e-3", "out=a=b"])
+    values = parse_settings(["steps=100", "photos=[sea side, lakes]", "learning_rate=1e-3", "out=a=b"])
     config = TrainingConfig.from_yaml(QUICK, **values)
     assert (config.steps, config.photos, config.learning_rate) == (100, ["sea side", "lakes"], 0.001)
     assert config.out == "a=b"
@@ -555,7 +556,7 @@ def test_a_configuration_that_cannot_be_read_is_one_sentence(
 
 
 def test_workbook_passes_on_what_was_asked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from colorlib import workbook
+    from colorlib.course import workbook
 
     calls = []
     monkeypatch.setattr(workbook, "run_workbook", lambda *args, **options: calls.append((args, options)))

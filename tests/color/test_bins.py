@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.cluster.vq import kmeans2
 
-from colorlib.bins import RESOLUTION, U_LIMIT, V_LIMIT, ColorBins, UVHistogram, weighted_kmeans
-from colorlib.color import chroma_of, join, luma_of
-from colorlib.errors import ColorlibError
-from colorlib.photos import to_tensor, to_uint8
+from colorlib import ColorlibError
+from colorlib.color import (
+    RESOLUTION,
+    U_LIMIT,
+    V_LIMIT,
+    ColorBins,
+    UVHistogram,
+    chroma_of,
+    join,
+    luma_of,
+    weighted_kmeans,
+)
+from colorlib.data import to_tensor, to_uint8
 
 
 def random_chroma(pixels: int, seed: int = 0) -> torch.Tensor:

@@ -4,9 +4,8 @@ import pytest
 import torch
 from wrong_answers import NEVER_RIGHT, WRONG_ANSWERS
 
-from colorlib import course
-from colorlib.course import EXERCISES, check, exercise, expect, verdict
-from colorlib.errors import ColorlibError
+from colorlib import ColorlibError
+from colorlib.course import EXERCISES, WrongAnswerError, check, exercise, expect, verdict
 
 NUMBERS = {"uniform_loss"}  # exercises whose answer is a number, not a function
 
@@ -98,5 +97,5 @@ def test_expect_is_fair_about_types(got, expected):
     ],
 )
 def test_expect_is_firm_about_values(got, expected):
-    with pytest.raises(course.WrongAnswerError, match="^Here I expected"):
+    with pytest.raises(WrongAnswerError, match="^Here I expected"):
         expect(got, expected, "Here")

@@ -18,8 +18,8 @@ from matplotlib.path import Path as Polygon
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from colorlib import figures
-from colorlib.errors import ColorlibError
+from colorlib import ColorlibError
+from colorlib.course import figures
 
 ALT = 'A line that rises from "low" to high & beyond'
 

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from colorlib.errors import ColorlibError
-from colorlib.widgets import choice, panel, slider, upload, uploaded_photo
+from colorlib import ColorlibError
+from colorlib.course import choice, panel, slider, upload, uploaded_photo
 
 
 def picture_of(box: ipywidgets.VBox) -> tuple[str, np.ndarray]:

@@ -10,10 +10,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from colorlib import workbook
-from colorlib.errors import ColorlibError
-from colorlib.workbook import (
-    Result,
+from colorlib import ColorlibError
+from colorlib.course import (
     find_notebooks,
     hidden_errors,
     load_profile,
@@ -21,8 +19,9 @@ from colorlib.workbook import (
     refreshed,
     run_workbook,
     source_hash,
-    table,
+    workbook,
 )
+from colorlib.course.workbook import Result, table
 
 PARAMETERS = "steps = 3  # how many\nrate = 0.5  # how fast\nnames = ['a', 'b']  # of what"
 SHOW = 'figures.show(Image.new("RGB", (9, 9)), name="{name}", alt="A small black square, nothing else")'

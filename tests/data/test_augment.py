@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from colorlib.augment import add_noise, random_blur, random_crops, random_flips, random_tone, random_zoom
 from colorlib.color import chroma_of, luma_of
+from colorlib.data import add_noise, random_blur, random_crops, random_flips, random_tone, random_zoom
 
 SIZE = 24
 

@@ -9,11 +9,20 @@ import pytest
 import torch
 from PIL import Image
 
-from colorlib.bins import UVHistogram
-from colorlib.color import chroma_of
-from colorlib.datasets import Frames, bundled, count_chroma, data_folder, is_near_gray, load_frames
-from colorlib.errors import ColorlibError
-from colorlib.photos import fit_frame, read_photo, to_tensor, write_photo
+from colorlib import ColorlibError
+from colorlib.color import UVHistogram, chroma_of
+from colorlib.data import (
+    Frames,
+    bundled,
+    count_chroma,
+    fit_frame,
+    is_near_gray,
+    load_frames,
+    read_photo,
+    to_tensor,
+    write_photo,
+)
+from colorlib.files import user_data_folder
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +72,10 @@ def test_every_bundled_photo_is_attributed():
 
 def test_big_data_can_live_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("COLORLIB_DATA", str(tmp_path))
-    assert data_folder() == tmp_path
+    assert user_data_folder() == tmp_path
     assert len(bundled()) > 100  # these stay where they are
     monkeypatch.delenv("COLORLIB_DATA")
-    assert data_folder() == bundled()[0].path.parents[1]
+    assert user_data_folder() == bundled()[0].path.parents[1]
 
 
 # --- frames ------------------------------------------------------------------------------------------------------

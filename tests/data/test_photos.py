@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from colorlib.errors import ColorlibError
-from colorlib.photos import SUFFIXES, as_rgb, find_photos, fit, fit_frame, read_photo, to_tensor, to_uint8, write_photo
+from colorlib import ColorlibError
+from colorlib.data import SUFFIXES, as_rgb, find_photos, fit, fit_frame, read_photo, to_tensor, to_uint8, write_photo
 
 RAMP16 = np.linspace(0, 65535, 12).astype(np.uint16).reshape(3, 4)
 

@@ -7,10 +7,9 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from colorlib.augment import CROP_SHARE, NOISE_VARIANCES, VARIANTS, normal, sevenfold, uniform
+from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of
-from colorlib.datasets import Frames
-from colorlib.errors import ColorlibError
+from colorlib.data import CROP_SHARE, NOISE_VARIANCES, VARIANTS, Frames, normal, sevenfold_batch, uniform
 
 SIZE = 40
 SIZES = torch.tensor([[40, 40], [40, 27], [22, 40], [31, 20], [1, 1], [40, 2]])
@@ -32,7 +31,7 @@ def gray() -> Frames:
 
 
 def everything(frames: Frames, **options) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return sevenfold(frames, torch.arange(7 * len(frames)), **options)
+    return sevenfold_batch(frames, torch.arange(7 * len(frames)), **options)
 
 
 def test_the_set_is_seven_times_as_large(frames):
@@ -72,7 +71,7 @@ def test_what_each_variant_shows(frames, mode):
 def test_crops_fall_anywhere(frames):
     places = set()
     for seed in range(150):
-        _, rgb, _ = sevenfold(frames, torch.tensor([5, 6]), seed)
+        _, rgb, _ = sevenfold_batch(frames, torch.tensor([5, 6]), seed)
         places |= {tuple(crop[0, 0, :2].tolist()) for crop in rgb}
     rows, columns = zip(*places, strict=True)
     assert set(rows) == set(columns) == set(range(40 - 28 + 1))
@@ -128,7 +127,7 @@ def test_an_item_is_the_same_in_any_batch(frames, mode):
     whole = everything(frames, seed=3, mode=mode)
     order = torch.randperm(42, generator=torch.Generator().manual_seed(0))
     for items in [order, order[:5], order[:1], torch.tensor([17, 17])]:
-        for part, full in zip(sevenfold(frames, items, 3, mode), whole, strict=True):
+        for part, full in zip(sevenfold_batch(frames, items, 3, mode), whole, strict=True):
             assert torch.equal(part, full[items])
     torch.manual_seed(99)  # nor do other random numbers matter
     torch.rand(5)

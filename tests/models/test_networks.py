@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from colorlib.errors import ColorlibError
+from colorlib import ColorlibError
 from colorlib.models import (
     MODELS,
     Bottleneck,

@@ -9,7 +9,7 @@ from lab_in_browser import MINUTE, PICTURE, after, browser_page, copy_without_ou
 from PIL import Image
 from playwright.sync_api import Page
 
-from colorlib.workbook import NOTEBOOKS
+from colorlib.course import NOTEBOOKS
 
 pytestmark = pytest.mark.slow
 

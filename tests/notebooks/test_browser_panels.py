@@ -14,9 +14,9 @@ import pytest
 from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
 from playwright.sync_api import Locator, Page
 
-from colorlib.forced_choice import read_answers
-from colorlib.photos import write_photo
-from colorlib.workbook import NOTEBOOKS
+from colorlib.course import NOTEBOOKS
+from colorlib.data import write_photo
+from colorlib.files import read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -208,6 +208,6 @@ def test_two_knobs_and_the_human_test_by_keyboard(opened, lab):
     opened.keyboard.press("Tab")  # from the left button to the right one
     opened.keyboard.press("Space")
     opened.get_by_text("Thank you!").wait_for()
-    answers = read_answers(lab[0] / "answers.csv")
-    assert [answer.chosen_side for answer in answers] == ["left", "right"]
-    assert len({answer.photo for answer in answers}) == 2
+    answers = read_rows(lab[0] / "answers.csv")
+    assert [answer["chosen_side"] for answer in answers] == ["left", "right"]
+    assert len({answer["photo"] for answer in answers}) == 2

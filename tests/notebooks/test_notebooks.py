@@ -16,11 +16,11 @@ import torch
 from nbformat import NotebookNode
 from wrong_answers import WRONG_ANSWERS
 
-from colorlib.bins import ColorBins, UVHistogram
-from colorlib.course import EXERCISES, verdict
-from colorlib.losses import rebalanced_cross_entropy
+from colorlib.color import ColorBins, UVHistogram
+from colorlib.course import EXERCISES, NOTEBOOKS, PROFILES, load_profile, parameters_of, source_hash, verdict
+from colorlib.files import PROJECT
 from colorlib.prediction import annealed_mean
-from colorlib.workbook import NOTEBOOKS, PROFILES, PROJECT, load_profile, parameters_of, source_hash
+from colorlib.training import rebalanced_cross_entropy
 
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 COURSE = """

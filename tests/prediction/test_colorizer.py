@@ -12,11 +12,10 @@ from PIL import Image
 from scipy.special import logsumexp, softmax
 
 import colorlib
-from colorlib import prediction
+from colorlib import ColorlibError
 from colorlib.color import chroma_of, join, luma_of
-from colorlib.errors import ColorlibError
+from colorlib.data import to_tensor, to_uint8, write_photo
 from colorlib.models import build
-from colorlib.photos import to_tensor, to_uint8, write_photo
 from colorlib.prediction import (
     Colorizer,
     annealed_mean,
@@ -24,7 +23,9 @@ from colorlib.prediction import (
     local_linear_model,
     paint,
     resize_matrix,
+    upsampling,
 )
+from colorlib.prediction import colorizer as colorizer_module
 
 TEMPERATURES = [1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.38, 1.0, 3.0, 10.0]
 
@@ -235,9 +236,9 @@ def test_loading(tiny_checkpoint, colorizer, synthetic_photo, monkeypatch):
     assert isinstance(loaded, Colorizer) and (loaded.temperature, loaded.frame) == (0.5, 64)
     assert loaded.record["training"] == {"seed": 0}
     assert (loaded.colorize(synthetic_photo) == expected).all()
-    monkeypatch.setattr("colorlib.checkpoints.WEIGHTS", tiny_checkpoint.parent)
+    monkeypatch.setattr("colorlib.models.checkpoints.WEIGHTS", tiny_checkpoint.parent)
     assert (colorlib.load("tiny").colorize(synthetic_photo) == expected).all()
-    monkeypatch.setattr(prediction, "DEFAULT_MODEL", "tiny")
+    monkeypatch.setattr(colorizer_module, "DEFAULT_MODEL", "tiny")
     assert (colorlib.load().colorize(synthetic_photo) == expected).all()
     with pytest.raises(ColorlibError, match="'nonsense'"):
         colorlib.load("nonsense")
@@ -253,10 +254,10 @@ def test_an_unknown_device_is_refused(tiny_checkpoint):
 
 def test_a_strip_at_a_time_shows_no_seams(colorizer, synthetic_photo, monkeypatch):
     photo = np.asarray(Image.fromarray(synthetic_photo).resize((720, 480), Image.Resampling.BICUBIC))
-    monkeypatch.setattr(prediction, "STRIP", 10**9)
+    monkeypatch.setattr(upsampling, "STRIP", 10**9)
     whole = colorizer.colorize(photo).astype(int)
     for pixels in (1, 720, 720 * 7, 720 * 101):
-        monkeypatch.setattr(prediction, "STRIP", pixels)
+        monkeypatch.setattr(upsampling, "STRIP", pixels)
         difference = np.abs(colorizer.colorize(photo) - whole)
         assert difference.max() <= 1 and (difference > 0).mean() < 1e-3  # rounding of a sum in another order
 

@@ -18,28 +18,30 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from colorlib import cli, training
-from colorlib.augment import sevenfold
-from colorlib.batches import batch_of, disturb, encode_batch, items_of
-from colorlib.bins import ColorBins
-from colorlib.checkpoints import load_checkpoint, save_checkpoint
-from colorlib.color import chroma_of, luma_of
-from colorlib.datasets import Frames, Photo, bundled
-from colorlib.errors import ColorlibError
-from colorlib.losses import Objective, answer_with, rebalanced_cross_entropy
-from colorlib.models import build
-from colorlib.photos import read_photo, write_photo
+from colorlib import ColorlibError, cli
+from colorlib.color import ColorBins, chroma_of, luma_of
+from colorlib.data import Frames, Photo, bundled, read_photo, sevenfold_batch, write_photo
+from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import (
+    Objective,
     TrainingConfig,
+    answer_with,
+    batch_of,
+    disturb,
+    encode_batch,
+    items_of,
     learning_rate_at,
     load_photos,
+    loop,
     lowest,
+    rebalanced_cross_entropy,
     short_runs,
     starting_point,
     train,
     validate,
 )
+from colorlib.training import photos as training_photos
 
 # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -197,7 +199,7 @@ def test_an_epoch_of_the_papers_set_shows_each_of_seven_variants_once(numbered, 
     assert sorted(order[:70]) == sorted(order[70:140]) == list(range(70)) and order[:70] != order[70:140]
     for step in steps:
         rgb, mask = batch_of(numbered, step, config)
-        _, expected, inside = sevenfold(numbered, items_of(step, 70, config), config.seed, "paper")
+        _, expected, inside = sevenfold_batch(numbered, items_of(step, 70, config), config.seed, "paper")
         assert rgb.shape == (batch, 24, 24, 3) and torch.equal(rgb, expected) and torch.equal(mask, inside)
 
 
@@ -312,7 +314,7 @@ def encode_directly(bins: ColorBins, rgb: torch.Tensor) -> torch.Tensor:
 def in_tiny_world(tiny_world, monkeypatch):
     """The tiny world's photos take the place of the bundled ones; without TensorBoard, whose import takes seconds."""
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    monkeypatch.setattr(training, "bundled", lambda split: photos_of(tiny_world, split))
+    monkeypatch.setattr(training_photos, "bundled", lambda split: photos_of(tiny_world, split))
     monkeypatch.setattr(ColorBins, "encode_rgb", encode_directly)
     return tiny_world
 
@@ -404,7 +406,7 @@ def test_short_runs_tell_learning_rates_apart(in_tiny_world):
 
 def test_the_shell_only_tries_learning_rates(in_tiny_world, monkeypatch, capsys):
     curves = {0.002: [3.5, 3.0, 2.5], 0.02: [3.5, 9.0, 7.0]}
-    monkeypatch.setattr(training, "short_runs", lambda config: curves)
+    monkeypatch.setattr(loop, "short_runs", lambda config: curves)
     out = in_tiny_world / "run"
     assert cli.main(["train", str(in_tiny_world / "config.yaml"), "--choose-rate", "--set", f"out={out}"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -435,10 +437,10 @@ import sys
 from pathlib import Path
 sys.modules["tensorboard"] = None
 import torch
-from colorlib import training
-from colorlib.bins import ColorBins, UVHistogram
+from colorlib.training import TrainingConfig, photos, train
+from colorlib.color import ColorBins, UVHistogram
 from colorlib.color import chroma_of
-from colorlib.datasets import Photo
+from colorlib.data import Photo
 
 def bundled(split):
     return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
@@ -449,11 +451,11 @@ def chroma(rgb):
 if __name__ == "__main__":
     world, out, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     torch.set_num_threads(1)
-    training.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
+    photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
     UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-    config = training.TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, save_minutes=0.0)
-    training.train(config, resume=mode == "resume")
+    config = TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, save_minutes=0.0)
+    train(config, resume=mode == "resume")
 """
 
 
@@ -499,7 +501,7 @@ def press_ctrl_c_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
             signal.raise_signal(signal.SIGINT)
         return batch_of(frames, number, settings)
 
-    monkeypatch.setattr(training, "batch_of", batch_or_signal)
+    monkeypatch.setattr(loop, "batch_of", batch_or_signal)
 
 
 @pytest.fixture
@@ -533,7 +535,7 @@ def test_a_run_that_turns_to_nan_keeps_what_it_had(in_tiny_world, monkeypatch):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
     config.save_minutes = 0.0
     with monkeypatch.context() as patch:
-        patch.setattr(training, "disturb", lambda luma, step, config: luma * math.nan if step == 14 else luma)
+        patch.setattr(loop, "disturb", lambda luma, step, config: luma * math.nan if step == 14 else luma)
         with pytest.raises(ColorlibError, match=r"at step 15.*model\.safetensors is from before"):
             train(config)
     with safe_open(in_tiny_world / "run" / "state.safetensors", framework="pt") as file:

@@ -7,19 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorlib.bins import ColorBins
-from colorlib.color import chroma_of, rgb_to_lab
-from colorlib.losses import (
-    NEAREST,
-    SIGMA,
-    Objective,
-    SoftTargets,
-    answer_with,
-    l2_regression,
-    rebalanced_cross_entropy,
-)
-from colorlib.losses import soft_cross_entropy as soft_loss
+from colorlib.color import ColorBins, chroma_of, rgb_to_lab
 from colorlib.models import MODELS, build
+from colorlib.training import Objective, SoftTargets, answer_with, l2_regression, rebalanced_cross_entropy
+from colorlib.training import soft_cross_entropy as soft_loss
+from colorlib.training.losses import NEAREST, SIGMA
 
 
 def example(seed: int = 0, n: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -16,18 +16,26 @@ import numpy as np
 import pytest
 import torch
 
-from colorlib import cli, streaming
-from colorlib.clips import ENCODERS, encode_clip, open_film, pyav
+from colorlib import ColorlibError, cli
 from colorlib.color import rgb_to_yuv
-from colorlib.datasets import bundled
-from colorlib.errors import ColorlibError
-from colorlib.photos import fit, read_photo
+from colorlib.data import bundled, fit, read_photo
 from colorlib.prediction import Colorizer
-from colorlib.streaming import ahead, chroma_planes, colorize_film, place_for, small_luma
-from colorlib.video import VideoColorizer
+from colorlib.video import (
+    ENCODERS,
+    VideoColorizer,
+    ahead,
+    chroma_planes,
+    colorize_film,
+    encode_clip,
+    open_film,
+    pipeline,
+    place_for,
+    pyav,
+    small_luma,
+)
 
 av = pyav()
-STREAM = Path(__file__).parents[1] / "data" / "video" / "stream.mp4"
+STREAM = Path(__file__).parents[2] / "data" / "video" / "stream.mp4"
 SUBTITLES = "1\n00:00:00,000 --> 00:00:00,300\nA stream.\n\n2\n00:00:00,300 --> 00:00:00,600\nStill a stream.\n"
 
 
@@ -334,8 +342,8 @@ def test_a_failure_leaves_neither_file_nor_thread(
             raise KeyboardInterrupt
         return paint(*arguments)
 
-    paint = streaming.paint_picture
-    monkeypatch.setattr(streaming, "paint_picture", fail_at_the_fifth)
+    paint = pipeline.paint_picture
+    monkeypatch.setattr(pipeline, "paint_picture", fail_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):
         colorize_film(source, target, video, progress=False)
     assert target.read_bytes() == b"an earlier result"
@@ -404,7 +412,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path, photo: np.ndarray, v
                 most = max(most, waiting)
                 yield item
 
-        for _ in ahead(streaming.paint_all(ahead(counted()), video, False)):
+        for _ in ahead(pipeline.paint_all(ahead(counted()), video, False)):
             waiting -= 1
     assert made == 300 and most <= 20
 

@@ -11,25 +11,40 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from colorlib.cli import SMOOTHERS as NAMES
+from colorlib import ColorlibError
+from colorlib.cli.video import SMOOTHERS as NAMES
 from colorlib.color import chroma_of, luma_of
 from colorlib.course import verdict
-from colorlib.errors import ColorlibError
-from colorlib.motion import Motion, MotionKernel, SeedKernel, backward_flow, diffuse, inside, warp
-from colorlib.photos import write_photo
+from colorlib.data import write_photo
 from colorlib.prediction import Colorizer
-from colorlib.shots import MOVES, Shot, camera_move, joined
-from colorlib.video import SMOOTHERS, SceneCuts, TemporalKernel, VideoColorizer, likeness, published_alpha, thumbnail
-from colorlib.video_metrics import (
+from colorlib.video import (
+    MOVES,
+    SMOOTHERS,
+    Motion,
+    MotionKernel,
+    SceneCuts,
+    SeedKernel,
+    Shot,
+    TemporalKernel,
+    VideoColorizer,
+    backward_flow,
+    camera_move,
     color_distribution_consistency,
+    diffuse,
     flicker,
+    inside,
+    joined,
     lag,
+    likeness,
+    published_alpha,
     score,
     score_shot,
     smoothed_chroma,
     still_pixels,
     summarize_shots,
+    thumbnail,
     times_steadier,
+    warp,
     warp_error,
 )
 

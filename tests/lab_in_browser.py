@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Error, Page, sync_playwright
 
-from colorlib.workbook import PROJECT
+from colorlib.files import PROJECT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run

@@ -1,0 +1,5 @@
+"""What is good, and how we know: trainings and scores that take hours, each with the tables that it made.
+
+``python -m experiments.ablations`` trains small networks that differ in one thing; ``python -m experiments.scores``
+measures the bundled checkpoints. What is fast is asked in benchmarks/.
+"""
