@@ -41,7 +41,7 @@ def imported(source: str) -> set[str]:
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.split(".")[0])
-    ours = {"colorlib", "benchmarks"} | {path.stem for path in (PROJECT / "tests").glob("*.py")}
+    ours = {"colorlib", "benchmarks", "experiments"} | {path.stem for path in (PROJECT / "tests").rglob("*.py")}
     return found - set(sys.stdlib_module_names) - ours
 
 
@@ -60,14 +60,14 @@ def code_of_notebooks() -> Iterator[str]:
 
 
 def test_what_the_library_imports_is_declared() -> None:
-    modules = set().union(*(imported(p.read_text(encoding="utf-8")) for p in (PROJECT / "colorlib").glob("*.py")))
+    modules = set().union(*(imported(p.read_text(encoding="utf-8")) for p in (PROJECT / "colorlib").rglob("*.py")))
     assert "torch" in modules
     assert distributions_of(modules) <= RUNTIME | OPTIONAL
 
 
 def test_what_notebooks_tests_and_benchmarks_import_is_declared() -> None:
-    folders = ("tests", "benchmarks")
-    sources = [p.read_text(encoding="utf-8") for folder in folders for p in (PROJECT / folder).glob("*.py")]
+    folders = ("tests", "benchmarks", "experiments")
+    sources = [p.read_text(encoding="utf-8") for folder in folders for p in (PROJECT / folder).rglob("*.py")]
     modules = set().union(*map(imported, [*sources, *code_of_notebooks()]))
     assert {"pytest", "torch"} <= modules
     assert distributions_of(modules) <= RUNTIME | OPTIONAL | names(EXTRAS["dev"])

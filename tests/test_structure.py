@@ -1,6 +1,8 @@
-"""The shape of the library itself: reading order, docstrings, no pickles, and one list of dependencies."""
+"""The shape of the library itself: its rooms and their order, docstrings, no pickles, and one list of dependencies."""
 
 import ast
+import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,51 +13,103 @@ import colorlib
 
 PACKAGE = Path(colorlib.__file__).parent
 PROJECT = PACKAGE.parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 
-# The order in which the course teaches the modules: a reader who has reached one has met all that it imports.
-READING_ORDER = """
-errors compat color bins photos datasets sources cache augment models losses checkpoints config
-batches distributed runs training prediction
-confidence metrics judges peers forced_choice propagation motion video clips shots streaming video_metrics
-""".split()
-
-# What serves the notebooks and the shell may use anything, and drawing may be used by anything.
-OUTSIDE_THE_COURSE = {"__init__", "__main__", "cli", "course", "figures", "widgets", "workbook"}
+# The order in which the course teaches: a reader who has reached a module has met all that it imports.
+READING_ORDER = {
+    "": "errors lazy files parallel",
+    "color": "spaces lookup bins",
+    "data": "photos datasets sources cache augment sevenfold",
+    "models": "networks checkpoints",
+    "training": "losses config photos batches state loop",
+    "prediction": "annealing upsampling colorizer",
+    "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
+    "video": "smoothing motion cuts film pipeline shots metrics",
+    "course": "exercises figures plots widgets workbook",
+    "cli": "shared colorize video models evaluate data bins train workbook",
+}
+IN_ORDER = [f"{room}.{name}".lstrip(".") for room, names in READING_ORDER.items() for name in names.split()]
+MODULES = sorted(
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")
+)
+TALKATIVE = ("course.", "cli.")  # what serves the notebooks and the shell may print
 
 
 def tree_of(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    return ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
-def modules_imported_by(module: str) -> set[str]:
-    """The modules of colorlib that one of them imports, anywhere in it."""
+def imported_by(module: str) -> set[str]:
+    """What a module imports of colorlib, anywhere in it: modules, and rooms where it names no module of them."""
     found: set[str] = set()
     for node in ast.walk(tree_of(module)):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
-        found |= {name.split(".")[1] for name in names if name.startswith("colorlib.")} & set(MODULES)
-    return found
+            source = str(node.module)
+            modules = {f"{source}.{alias.name}" for alias in node.names}
+            known = {f"colorlib.{name}" for name in IN_ORDER}
+            found |= modules & known or {source}
+    return {name.removeprefix("colorlib.") for name in found if name.startswith("colorlib.")}
 
 
-def test_every_module_has_its_place_in_the_course():
-    assert set(MODULES) - set(READING_ORDER) - OUTSIDE_THE_COURSE == set()
+def place_of(name: str) -> int:
+    """Where a module stands; a room stands where its last module does."""
+    return max(place for place, module in enumerate(IN_ORDER) if module == name or module.startswith(f"{name}."))
 
 
-@pytest.mark.parametrize("module", [module for module in READING_ORDER if module in MODULES])
+def is_room(module: str) -> bool:
+    return module.endswith("__init__") or module == "__main__"
+
+
+def test_every_module_has_its_place_and_every_place_its_module():
+    assert {module for module in MODULES if not is_room(module)} == set(IN_ORDER)
+    rooms = {f"{room}.__init__" for room in READING_ORDER if room}
+    assert {module for module in MODULES if is_room(module)} == {"__init__", "__main__", *rooms}
+
+
+@pytest.mark.parametrize("module", IN_ORDER)
 def test_no_module_imports_one_taught_later(module):
-    taught_before = set(READING_ORDER[: READING_ORDER.index(module)])
-    assert modules_imported_by(module) - {"figures"} <= taught_before
+    assert {name for name in imported_by(module) if place_of(name) >= IN_ORDER.index(module)} == set()
 
 
 def test_the_reading_order_is_put_to_use():
     """The test above can fail: the imports it looks for are there."""
-    assert {"batches", "bins", "losses", "models"} <= modules_imported_by("training")
-    assert modules_imported_by("errors") == set()
+    assert {"training.batches", "color.bins", "training.losses", "models.networks"} <= imported_by("training.loop")
+    assert {"video", "prediction"} <= imported_by("cli.video") | imported_by("cli.shared")
+    assert imported_by("errors") == set()
+
+
+def test_the_map_in_the_readme_is_the_listing():
+    """Folder by folder, module by module, in reading order."""
+    readme = PROJECT / "README.md"
+    if not readme.exists() or not (PROJECT / ".git").exists():
+        pytest.skip("not in a clone of the project")
+    layout = readme.read_text(encoding="utf-8").split("## Layout")[1].split("\n## ")[0]
+    drawn: dict[str, list[str]] = {}
+    room = ""
+    for line in layout.splitlines():
+        if found := re.match(r" {6}(\w+)/ ", line):
+            room = found[1]
+        drawn.setdefault(room, []).extend(re.findall(r"(\w+)\.py", line))
+    assert drawn.pop("weights") == []
+    assert {room: " ".join(modules) for room, modules in drawn.items()} == READING_ORDER
+    folders = re.findall(r"^ {4}(\w+)/ ", layout, re.M)
+    tracked = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    listing = {line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")}
+    assert sorted(folders) == sorted(listing)
+
+
+@pytest.mark.parametrize("room", [room for room in READING_ORDER if room not in ("", "cli")])
+def test_a_room_offers_what_is_in_it(room):
+    """Every name that it lists is there, and none is a module's name, which Python would put in its place."""
+    package = getattr(colorlib, room)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert not set(package.__all__) & set(READING_ORDER[room].split())
+    assert set(package.__all__) | set(READING_ORDER[room].split()) == set(dir(package))
+    with pytest.raises(AttributeError, match=f"colorlib.{room}"):
+        _ = package.nothing_of_the_kind
 
 
 def public_definitions(module: str) -> list[tuple[str, ast.AST]]:
@@ -75,12 +129,12 @@ def public_definitions(module: str) -> list[tuple[str, ast.AST]]:
     return [(module, tree), *inside(tree, module)]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "__main__"])
+@pytest.mark.parametrize("module", MODULES)
 def test_everything_public_is_explained(module):
     """Modules, functions and classes; of methods those whose name and types do not say it all."""
     silent = []
     for name, node in public_definitions(module):
-        is_method = name.count(".") == 2
+        is_method = name.removeprefix(module).count(".") == 2
         if not ast.get_docstring(node) and not is_method:  # type: ignore[arg-type]
             silent.append(name)
     assert silent == []
@@ -103,7 +157,9 @@ def test_nothing_is_unpickled_without_restraint():
 
 def test_the_library_prints_nothing():
     """Results are returned; only what serves notebooks and the shell talks."""
-    for module in set(MODULES) - OUTSIDE_THE_COURSE:
+    for module in MODULES:
+        if module.startswith(TALKATIVE):
+            continue
         calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
         names = [node.func.id for node in calls if isinstance(node.func, ast.Name)]
         assert "print" not in names, module

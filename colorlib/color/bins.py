@@ -178,6 +178,7 @@ class ColorBins:
         The first call encodes every chrominance that a photo can hold, in float64, into a table of 2 MB (see
         `for_every_chroma`); from then on a pixel costs one look-up. This is what training uses.
 
+        >>> from colorlib.color import chroma_of
         >>> bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64) * 0.4 - 0.2), n=8)
         >>> photo = torch.randint(0, 256, (5, 7, 3), dtype=torch.uint8)
         >>> bool((bins.encode_rgb(photo) == bins.encode(chroma_of(photo.movedim(-1, 0).double() / 255))).all())

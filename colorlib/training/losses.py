@@ -22,7 +22,7 @@ class Objective:
     ``name`` is classes, soft or l2; ``outputs`` is how many numbers per pixel it asks of the network: a score for each
     bin, or U and V for l2.
 
-    >>> from colorlib.bins import UVHistogram
+    >>> from colorlib.color import UVHistogram
     >>> photo, mask = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.ones(1, 8, 8, dtype=torch.bool)
     >>> objective = Objective("classes", ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), lam=1.0)
     >>> round(float(objective(torch.zeros(1, 4, 8, 8), photo, mask)), 4)  # log 4
@@ -93,7 +93,7 @@ def answer_with(lam: float, model: nn.Module, bins: ColorBins, trained_with: flo
 
     It is `change_rebalancing`, taken up by the bias of the last layer: nothing is trained, and nothing becomes slower.
 
-    >>> from colorlib.bins import UVHistogram
+    >>> from colorlib.color import UVHistogram
     >>> from colorlib.models import build
     >>> photo, luma = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.rand(1, 1, 8, 8)
     >>> bins, model = ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), build("ColorUNet", 4).eval()

@@ -194,7 +194,7 @@ def small_luma(plane: np.ndarray, longest: int) -> Tensor:
 def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor) -> np.ndarray:
     """Chrominance (2, h, w) predicted on a small luma (h, w), at half the size of a plane (H, W) of even sides.
 
-    Returns Cb and Cr, uint8 (2, H/2, W/2). As in `prediction.paint`, colour borders follow the film's own edges.
+    Returns Cb and Cr, uint8 (2, H/2, W/2). As in `paint`, colour borders follow the film's own edges.
     """
     half = F.avg_pool2d(to_unit(torch.from_numpy(plane))[None], 2)
     lines = torch.cat(local_linear_model(luma, chroma))

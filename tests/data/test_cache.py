@@ -135,6 +135,7 @@ def test_folder_names_are_categories(tree):
 @pytest.fixture
 def sun_archive(site: tuple[Path, str], crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An archive shaped like SUN397.tar.gz, at an address that torchvision downloads it from."""
+    sources.ensure_torchvision()
     from torchvision.datasets import SUN397
 
     folder, address = site
@@ -169,6 +170,7 @@ def test_sun397_from_download_to_frames(sun_archive, tmp_path):
 
 
 def test_an_archive_fetched_by_hand_is_used(sun_archive, tmp_path, monkeypatch):
+    sources.ensure_torchvision()
     from torchvision.datasets import SUN397
 
     monkeypatch.setattr(SUN397, "_DATASET_URL", "http://localhost:9/SUN397.tar.gz")  # nobody answers there
@@ -201,6 +203,7 @@ def test_unknown_categories_are_refused(sun_archive, tmp_path):
 @pytest.fixture
 def imagenet_archives(tmp_path: Path, crops: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with archives shaped like ImageNet's: a tar of tars, and the development kit."""
+    sources.ensure_torchvision()
     from torchvision.datasets import imagenet
 
     folder = tmp_path / "imagenet"
@@ -250,6 +253,7 @@ def test_imagenet_without_its_archives_says_what_to_do(tmp_path):
 
 
 def test_places365_from_download_to_frames(site, tmp_path, crops, monkeypatch):
+    sources.ensure_torchvision()
     from torchvision.datasets import Places365
 
     (site, address), names = site, ["/a/alcove", "/b/beach", "/l/lake/natural"]

@@ -1,0 +1,49 @@
+"""Nothing heavy is imported before it is used, and what is used is found."""
+
+import subprocess
+import sys
+
+import pytest
+
+import colorlib
+
+HEAVY = ("torch", "torchvision", "numpy", "scipy", "skimage", "matplotlib", "IPython", "ipywidgets", "papermill", "av")
+
+
+def imported_by(code: str) -> set[str]:
+    """Which of the heavy packages a fresh Python has imported after running some code."""
+    ending = f"\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import colorlib; colorlib.ColorlibError; colorlib.__version__",
+        "from colorlib import color, data, models, training, prediction, evaluation, video, course, cli",
+        "from colorlib.cli import build_parser; build_parser()",
+        "from colorlib.files import user_data_folder; user_data_folder()",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code):
+    assert imported_by(code) == set()
+
+
+def test_the_help_of_every_command_needs_no_pytorch():
+    for command in ("colorize", "video", "models", "evaluate", "bins", "train", "workbook", "data prepare sun397"):
+        code = f"from colorlib.cli import main\ntry:\n main({[*command.split(), '--help']!r})\nexcept SystemExit: pass"
+        assert imported_by(code) == set(), command
+
+
+def test_colouring_a_photo_needs_neither_torchvision_nor_jupyter():
+    imported = imported_by("import colorlib; colorlib.load()")
+    assert "torch" in imported and not imported & {"torchvision", "matplotlib", "IPython", "ipywidgets", "papermill"}
+
+
+def test_the_library_offers_its_names_and_rooms():
+    assert set(colorlib.__all__) <= set(dir(colorlib))
+    assert all(hasattr(colorlib, name) for name in colorlib.__all__)
+    assert colorlib.ColorBins is colorlib.color.ColorBins is colorlib.color.bins.ColorBins
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = colorlib.nonsense
