@@ -11,7 +11,6 @@ as many. Validation is on the bundled validation photos always. ablations.md is 
 """
 
 import argparse
-import csv
 import hashlib
 import json
 import random
@@ -29,6 +28,7 @@ from tqdm.auto import tqdm
 from colorlib.color import ColorBins, chroma_of, join, luma_of
 from colorlib.data import bundled, count_chroma, find_photos, fit, load_frames, read_photo, to_tensor
 from colorlib.evaluation import area_under_accuracy, bin_accuracy, bootstrap, colourfulness, psnr
+from colorlib.files import read_rows, write_rows
 from colorlib.prediction import Colorizer, annealed_mean, paint
 from colorlib.training import TrainingConfig, train
 
@@ -103,18 +103,12 @@ class Table:
 
     def __post_init__(self) -> None:
         if self.path.exists():
-            with open(self.path, newline="", encoding="utf-8") as file:
-                self.rows = [row for row in csv.DictReader(file) if None not in row.values()]
+            self.rows = [row for row in read_rows(self.path) if None not in row.values()]
 
     def add(self, rows: Iterable[Row]) -> None:
         """Write the file anew with more rows, as a whole: it is small, and never half-written."""
         self.rows += [{key: str(value) for key, value in row.items()} for row in rows]
-        partial = self.path.with_name(self.path.name + ".partial")
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.rows[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        partial.replace(self.path)
+        write_rows(self.path, list(self.rows[0]), self.rows)
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """``colorlib train``: a network, as a configuration file describes it."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,23 +34,23 @@ def add_arguments(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the training that a configuration file describes, or try learning rates for it."""
     from colorlib.evaluation import certify
+    from colorlib.parallel import is_main_process
     from colorlib.training import TrainingConfig, lowest, short_runs, train
 
     config = TrainingConfig.from_yaml(args.config, **parse_settings(args.set))
-    speaks = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     if args.choose_rate:
         curves = short_runs(config)
-        if speaks:
+        if is_main_process():  # under torchrun one process speaks for all
             print("\n".join(describe_rates(curves, lowest(curves))))
         return 0
     try:
         checkpoint = train(config, args.resume)
-        if speaks:
+        if is_main_process():
             certify(checkpoint, config)
     except KeyboardInterrupt:
         print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
         return INTERRUPTED
-    if speaks:
+    if is_main_process():
         print(f"checkpoint: {checkpoint}\ntry it:     colorlib colorize PHOTOS --out out --model {checkpoint}")
     return 0
 
