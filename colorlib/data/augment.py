@@ -78,6 +78,13 @@ def random_tone(luma: Tensor, strength: float, generator: torch.Generator) -> Te
     return luma.clamp(0, 1) ** exponent.to(luma.device)
 
 
+def random_levels(luma: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Move black and white of each luma (B, 1, H, W) by up to ``strength`` each: faded prints, overexposed skies."""
+    moved = ((torch.rand(2, len(luma), 1, 1, 1, generator=generator) * 2 - 1) * strength).to(luma.device)
+    black, white = moved[0], 1 + moved[1]
+    return (black + luma * (white - black)).clamp(0, 1)
+
+
 def random_blur(luma: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Blur a whole batch of luma (B, 1, H, W) with the given probability, by shrinking it up to twofold and back."""
     blur, amount = torch.rand(2, generator=generator).tolist()

@@ -6,13 +6,15 @@ from colorlib.lazy import lazily
 
 if TYPE_CHECKING:
     from colorlib.models.checkpoints import *
+    from colorlib.models.encoder import *
     from colorlib.models.networks import *
 
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "networks": "Bottleneck build ColorUNet Context ContextUNet conv3 count_parameters DownConv FlatNet MODELS "
-        "Output PlainTwin up3 UpConv",
+        "encoder": "InvertedResidual LiteEncoder load_imagenet_weights SamePadding",
+        "networks": "Bottleneck build ColorUNet Context ContextUNet conv3 count_parameters DownConv FlatNet LiteUNet "
+        "MODELS Network Output PlainTwin Up up3 UpConv",
         "checkpoints": "bundled_checkpoints find_checkpoint list_models load_checkpoint model_card save_checkpoint "
         "WEIGHTS",
     },

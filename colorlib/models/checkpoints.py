@@ -33,14 +33,15 @@ def save_checkpoint(
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
         raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)})")
-    outputs = _outputs(bins, record)
-    fresh = build(name, outputs).state_dict()
+    outputs, arguments = _outputs(bins, record), getattr(model, "arguments", {})
+    fresh = build(name, outputs, **arguments).state_dict()
     if {key: value.shape for key, value in model.state_dict().items()} != {k: v.shape for k, v in fresh.items()}:
         raise ColorlibError(f"this {name} was built for another number of bins than the {outputs} given")
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     if half:
         tensors = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     metadata = {"format": FORMAT, "model": name, "bins": bins.to_json(), "record": json.dumps(record)}
+    metadata["arguments"] = json.dumps(arguments)
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,9 +75,10 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
         record = json.loads(metadata["record"])
         if not isinstance(record, dict):
             raise ColorlibError("its record is not a table of names and values")
-        model = build(metadata["model"], _outputs(bins, record))
+        arguments = json.loads(metadata.get("arguments", "{}"))
+        model = build(metadata["model"], _outputs(bins, record), **arguments)
         model.load_state_dict(tensors)
-    except (KeyError, json.JSONDecodeError, RuntimeError, ColorlibError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, ColorlibError) as error:
         raise ColorlibError(f"{path} does not hold what it says it holds: {error}") from error
     return model.eval(), bins, record
 

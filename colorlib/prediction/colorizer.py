@@ -95,7 +95,8 @@ class Colorizer:
     def _output(self, luma: "np.ndarray | Tensor") -> Tensor:
         """What the network gives, (n, H, W) or (2, H, W).
 
-        The edges are repeated up to a multiple of the network's stride, and cut off again.
+        The edges are repeated up to a multiple of the network's stride, and cut off again. An output of a smaller size
+        is enlarged to the luma's.
         """
         luma = torch.as_tensor(luma, dtype=torch.float32, device=self.device)
         if luma.ndim != 2 or luma.numel() == 0:
@@ -104,7 +105,10 @@ class Colorizer:
         stride = int(self.model.stride)
         padding = (0, -width % stride, 0, -height % stride)
         padded = F.pad(luma[None, None], padding, mode="replicate")
-        return self.model(padded.contiguous(memory_format=torch.channels_last))[0, :, :height, :width]
+        output = self.model(padded.contiguous(memory_format=torch.channels_last))
+        if output.shape[-2:] != padded.shape[-2:]:  # some networks answer at half the size
+            output = F.interpolate(output, padded.shape[-2:], mode="bilinear", align_corners=False)
+        return output[0, :, :height, :width]
 
     def probabilities(self, luma: "np.ndarray | Tensor") -> Tensor:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "losses": "answer_with change_rebalancing l2_regression Objective rebalanced_cross_entropy "
         "soft_cross_entropy SoftTargets",
-        "config": "learning_rate_at STRIDE TrainingConfig",
+        "config": "learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "category_of load_cache load_photos",
         "batches": "batch_of disturb encode_batch generator_of items_of luma_of_frames shuffled",
         "state": "Interruption RunState",

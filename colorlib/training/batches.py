@@ -7,21 +7,32 @@ processes draw them together without a word.
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
-from colorlib.data.augment import add_noise, random_blur, random_crops, random_flips, random_tone, random_zoom
+from colorlib.data.augment import (
+    add_noise,
+    random_blur,
+    random_crops,
+    random_flips,
+    random_levels,
+    random_tone,
+    random_zoom,
+)
 from colorlib.data.datasets import Frames
 from colorlib.data.sevenfold import VARIANTS, sevenfold_batch
-from colorlib.training.config import STRIDE, TrainingConfig
+from colorlib.models.networks import MODELS
+from colorlib.training.config import ZOOM_STEP, TrainingConfig
 
 
 def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
     """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
 
     Every epoch visits each photo once (with the paper's augmentation: each of its seven variants), in an order of its
-    own. The side is the config's ``crop``, or that of the whole frame where a batch has been shrunk to less.
+    own. The side is the config's ``crop``, or that of the whole frame,
+    with a border to the network's stride, where a batch has been shrunk to less.
     """
     if config.augment == "paper":
         items = items_of(step, len(VARIANTS) * len(frames), config).to(frames.sizes.device)
@@ -31,8 +42,11 @@ def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor,
     generator = generator_of(config.seed, 2, step)
     if config.augment == "none":
         return random_crops(batch.rgb, batch.sizes, config.crop, generator)
-    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.smallest, STRIDE, generator)
-    crops, mask = random_crops(rgb, sizes, min(config.crop, rgb.shape[1]), generator)
+    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.smallest, ZOOM_STEP, generator)
+    stride = MODELS[config.model].stride
+    side = min(config.crop, -(-rgb.shape[1] // stride) * stride)
+    rgb = F.pad(rgb, (0, 0, 0, max(0, side - rgb.shape[2]), 0, max(0, side - rgb.shape[1])))
+    crops, mask = random_crops(rgb, sizes, side, generator)
     return random_flips(crops, mask, generator)
 
 
@@ -51,13 +65,27 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def disturb(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
-    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, blur, noise."""
+    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, levels, blur, noise."""
     if config.augment != "ours":
         return luma
     generator = generator_of(config.seed, 3, step)
     luma = random_tone(luma, config.tone, generator)
+    if config.levels:  # what is drawn after it must not depend on it where it is off
+        luma = random_levels(luma, config.levels, generator)
     luma = random_blur(luma, config.soften, generator)
     return add_noise(luma, config.noise, generator)
+
+
+def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """What a smaller output (B, n, h, w) is to answer: the photos (B, H, W, 3) uint8 and masks averaged to its size.
+
+    A place belongs to the photo if all its pixels do.
+    """
+    times = rgb.shape[1] // output.shape[-2]
+    if times == 1:
+        return rgb, mask
+    small = F.avg_pool2d(rgb.movedim(-1, 1).float(), times).round().to(torch.uint8).movedim(1, -1)
+    return small.contiguous(), F.avg_pool2d(mask[:, None].float(), times)[:, 0] == 1
 
 
 def luma_of_frames(frames: Tensor) -> Tensor:

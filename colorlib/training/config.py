@@ -12,13 +12,13 @@ from colorlib.errors import ColorlibError
 from colorlib.models.networks import MODELS
 from colorlib.parallel import find_device
 
-STRIDE = 8  # the networks halve the picture three times
+ZOOM_STEP = 8  # pixels between the sides that a batch may be shrunk to
 RANGES = {  # of the settings that are numbers: least and greatest
     "n": (1, 32_767),
     "lam": (0, 1),
     "lam_answer": (-1, 1),
-    "smallest": (STRIDE, math.inf),
-    "crop": (STRIDE, math.inf),
+    "smallest": (ZOOM_STEP, math.inf),
+    "crop": (1, math.inf),
     "batch": (1, math.inf),
     "steps": (1, math.inf),
     "warmup": (0, math.inf),
@@ -29,6 +29,11 @@ RANGES = {  # of the settings that are numbers: least and greatest
     "tone": (0, 10),
     "validate_every": (1, math.inf),
     "save_minutes": (0, math.inf),
+    "levels": (0, 0.4),
+    "encoder_rate": (0, 1),
+    "weight_decay": (0, 1),
+    "max_gradient": (0, math.inf),
+    "ema": (0, 0.9999999),
 }
 CHOICES = {  # of the settings that are names
     "model": tuple(MODELS),
@@ -61,6 +66,12 @@ class TrainingConfig:
     noise: float = 0.02  # ours: largest standard deviation of noise on the luma
     soften: float = 0.5  # ours: share of batches whose luma is blurred
     tone: float = 0.3  # ours: largest change of the luma's contrast curve, as a power of e
+    levels: float = 0.0  # ours: largest shift of the luma's black and white points
+    pretrained: bool = False  # LiteUNet: start the encoder from what it learnt on ImageNet
+    encoder_rate: float = 1.0  # LiteUNet: the encoder's learning rate, as a share of the decoder's
+    weight_decay: float = 0.0  # AdamW's; 0 makes it the paper's Adam
+    max_gradient: float = 0.0  # larger gradients are scaled down to this norm (0: never)
+    ema: float = 0.0  # what is kept is a running average of the weights, with this decay (0: the last weights)
     batch: int = 16  # squares per step, of all processes together
     steps: int = 600  # optimiser steps
     learning_rate: float = 2e-3  # Adam's, at its highest
@@ -82,6 +93,8 @@ class TrainingConfig:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+        if self.pretrained and self.model != "LiteUNet":
+            raise ColorlibError(f"pretrained goes with the model LiteUNet, which has such an encoder; got {self.model}")
         find_device(self.device)
         if self.lam_answer >= 0 and self.loss != "classes":
             raise ColorlibError(f"lam_answer goes with the loss classes, whose best answer is known; got {self.loss}")
@@ -92,8 +105,11 @@ class TrainingConfig:
                 raise ColorlibError(f"{name} must be a list of folders, got {getattr(self, name)}")
         if max(self.crop, self.smallest) > self.frame:
             raise ColorlibError(f"crop and smallest must not be larger than frame ({self.frame})")
-        if self.frame % STRIDE or self.smallest % STRIDE or self.crop % STRIDE:
-            raise ColorlibError(f"frame, smallest and crop must be multiples of {STRIDE}, which the networks need")
+        stride = MODELS[self.model].stride
+        if self.frame % stride or self.crop % stride:
+            raise ColorlibError(f"frame and crop must be multiples of {stride}, which {self.model} needs")
+        if self.frame % ZOOM_STEP or self.smallest % ZOOM_STEP:
+            raise ColorlibError(f"frame and smallest must be multiples of {ZOOM_STEP}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":

@@ -22,7 +22,8 @@ from colorlib.color.bins import ColorBins
 from colorlib.data.datasets import Frames, count_chroma
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
-from colorlib.models.networks import build
+from colorlib.models.encoder import load_imagenet_weights
+from colorlib.models.networks import LiteUNet, build
 from colorlib.parallel import (
     all_reduce_sum,
     any_process,
@@ -37,7 +38,7 @@ from colorlib.parallel import (
     shares_normalised_apart,
     wrap_ddp,
 )
-from colorlib.training.batches import batch_of, disturb, luma_of_frames
+from colorlib.training.batches import at_output_size, batch_of, disturb, luma_of_frames
 from colorlib.training.config import TrainingConfig, learning_rate_at
 from colorlib.training.losses import Objective, answer_with
 from colorlib.training.photos import load_photos
@@ -65,8 +66,9 @@ def validate(model: nn.Module, frames: Frames, objective: Objective) -> dict[str
         batch = frames.take(slice(start, start + 16))
         mask = batch.mask()
         output = forward(model, luma_of_frames(batch.rgb))
-        right = (objective.guess(output) == objective.bins.encode_rgb(batch.rgb)) & mask
-        sums += torch.stack([objective(output, batch.rgb, mask) * mask.sum(), right.sum(), mask.sum()])
+        rgb, mask = at_output_size(output, batch.rgb, mask)
+        right = (objective.guess(output) == objective.bins.encode_rgb(rgb)) & mask
+        sums += torch.stack([objective(output, rgb, mask) * mask.sum(), right.sum(), mask.sum()])
     model.train(was_training)
     loss, correct, pixels = all_reduce_sum(sums).tolist()
     return {"validation_loss": loss / pixels, "validation_accuracy": correct / pixels}
@@ -77,7 +79,7 @@ def loss_of_share(network: nn.Module, objective: Objective, luma: Tensor, rgb: T
     ranks = rank_and_world_size()[1]
     mine = my_share(mask)
     output = forward(network, my_share(luma))
-    loss = objective(output, my_share(rgb), mine)  # a mean over the pixels of my photos
+    loss = objective(output, *at_output_size(output, my_share(rgb), mine))  # a mean over the pixels of my photos
     return loss * (mine.sum() * ranks / mask.sum().clamp(min=1))
 
 
@@ -94,9 +96,11 @@ def learn(
     luma = disturb(luma_of_frames(rgb), step, config)
     loss = loss_of_share(network, objective, luma, rgb, mask)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate_at(step, config)
+        group["lr"] = learning_rate_at(step, config) * group["share"]
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    if config.max_gradient:
+        nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient)
     optimizer.step()
     return all_reduce_sum(loss.detach()) / rank_and_world_size()[1]
 
@@ -121,19 +125,20 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     objective = Objective(config.loss, bins, config.lam, device)
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
+    kept = deepcopy(model) if config.ema else model  # what is validated and saved
     photos = hashlib.sha256(bins.to_json().encode() + training.sizes.cpu().numpy().tobytes()).hexdigest()
     shares = shares_normalised_apart(model, device)
     state = RunState(out, config, photos, shares, write=is_main_process())
-    first, losses = state.load(model, optimizer) if resume else state.start()
+    first, losses = state.load(model, optimizer, kept) if resume else state.start()
 
     def save(step: int) -> None:
         check_finite(model, step, out / "model.safetensors")
-        state.save(step, model, optimizer, losses)
+        state.save(step, model, optimizer, losses, kept)
         record = {"frame": config.frame, "training": training_record(config, used, state.history, before)}
         if config.loss == "l2":
             record["output"] = "chroma"
         if is_main_process():
-            save_checkpoint(out / "model.safetensors", model, bins, record)
+            save_checkpoint(out / "model.safetensors", kept, bins, record)
 
     saved = time.monotonic()
     with Interruption() as interruption, progress_bar(first, config) as bar:
@@ -141,14 +146,16 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
             losses.append(learn(network, objective, optimizer, training, step, config))
             bar.update(config.batch)
             done = step + 1
+            if config.ema:
+                average_weights(kept, model, min(config.ema, done / (10 + done)))  # at first little is worth keeping
             last, look = done == config.steps, done % LOOK_EVERY == 0
             if look:
                 check_finite(model, done, out / "model.safetensors")
                 bar.set_postfix(loss=f"{float(torch.stack(losses[-LOOK_EVERY:]).mean()):.3f}")
             if done % config.validate_every == 0 or last:
                 check_finite(model, done, out / "model.safetensors")
-                share_buffers(model)
-                scores = validate(model, validation, objective)
+                share_buffers(kept)
+                scores = validate(kept, validation, objective)
                 state.log({"step": done, "train_loss": float(torch.stack(losses).mean())} | scores)
                 losses.clear()
             stop = interruption.requested
@@ -203,9 +210,28 @@ def make_network(model: nn.Module, config: TrainingConfig, device: torch.device)
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam, as in the paper (§4.1); on a GPU all weights are updated by one kernel."""
+    """AdamW (Loshchilov & Hutter 2019), without weight decay the paper's Adam (§4.1); on a GPU one kernel does it all.
+
+    Matrices decay, biases and batch norm do not. An encoder learns at a rate of its own, a ``share`` of the others'.
+    """
     on_gpu = next(model.parameters()).device.type == "cuda"
-    return torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=on_gpu or None)
+    kinds: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        share = config.encoder_rate if name.startswith("encoder.") else 1.0
+        kinds.setdefault((share, config.weight_decay * (parameter.ndim > 1)), []).append(parameter)
+    groups = [{"params": kinds[kind], "share": kind[0], "weight_decay": kind[1]} for kind in kinds]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=on_gpu or None)
+
+
+@torch.no_grad()
+def average_weights(kept: nn.Module, model: nn.Module, decay: float) -> None:
+    """Let ``kept`` follow ``model``: kept = decay · kept + (1 - decay) · model; batch norm's statistics too.
+
+    An average over the last 1 / (1 - decay) steps is steadier than the last step (Polyak & Juditsky 1992).
+    """
+    theirs = model.state_dict()
+    pairs = [(value, theirs[name]) for name, value in kept.state_dict().items() if value.is_floating_point()]
+    torch._foreach_lerp_([ours for ours, _ in pairs], [other for _, other in pairs], 1 - decay)
 
 
 def progress_bar(first: int, config: TrainingConfig) -> "tqdm[Any]":
@@ -238,7 +264,10 @@ def starting_point(config: TrainingConfig, training: Frames) -> tuple[nn.Module,
     if not config.start:
         bins = ColorBins.from_histogram(count_chroma(training), config.n, config.bins, seed=config.seed)
         torch.manual_seed(config.seed)
-        return build(config.model, 2 if config.loss == "l2" else config.n), bins, {}
+        fresh = build(config.model, 2 if config.loss == "l2" else config.n)
+        if isinstance(fresh, LiteUNet) and config.pretrained:
+            load_imagenet_weights(fresh.encoder)
+        return fresh, bins, {}
     model, bins, record = load_checkpoint(find_checkpoint(config.start))
     if (record.get("output") == "chroma") != (config.loss == "l2"):
         raise ColorlibError(f"{config.start} and loss: {config.loss} do not go together: one classifies, one regresses")

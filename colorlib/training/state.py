@@ -51,11 +51,23 @@ class RunState:
             shutil.rmtree(self.curves, ignore_errors=True)
         return 0, []
 
-    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, losses: Sequence[Tensor]) -> None:
-        """Keep everything after ``step`` steps; ``losses`` are those since the last row of the history."""
+    def save(
+        self,
+        step: int,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        losses: Sequence[Tensor],
+        kept: nn.Module | None = None,
+    ) -> None:
+        """Keep everything after ``step`` steps; ``losses`` are those since the last row of the history.
+
+        ``kept`` is the running average of the weights, where one is kept beside the weights themselves.
+        """
         if not self.write:
             return
         tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+        if kept is not None and kept is not model:
+            tensors |= {f"average.{k}": v.contiguous() for k, v in kept.state_dict().items()}
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v).contiguous() for k, v in values.items()}
         if losses:
@@ -65,8 +77,11 @@ class RunState:
         with atomic_write(self.state) as partial:
             save_file(tensors, partial, metadata)
 
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[Tensor]]:
-        """Fill network and optimiser; returns the steps done and the losses since the last row of the history.
+    def load(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, kept: nn.Module | None = None
+    ) -> tuple[int, list[Tensor]]:
+        """Fill network, optimiser and running average; returns the steps done and the losses since the
+        last row of the history.
 
         Raises:
             ColorlibError: if the state is damaged or belongs to another run.
@@ -81,6 +96,8 @@ class RunState:
             raise ColorlibError(f"{self.state} is damaged; start again without resuming: {error}") from error
         self._check(metadata)
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        if kept is not None and kept is not model:
+            kept.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
         values: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             if key.startswith("optimizer."):

@@ -37,7 +37,7 @@ def refusal(path: Path) -> str:
 def test_round_trip(name, tmp_path, kmeans_bins):
     torch.manual_seed(0)
     model = build(name, 32)
-    model(torch.rand(2, 1, 16, 16))  # moves the running means of batch norm, which are no parameters
+    model(torch.rand(2, 1, 64, 64))  # moves the running means of batch norm, which are no parameters
     record = {"temperature": 0.4, "frame": 96, "training": {"λ": [0.5, None, True]}, "metrics": {}}
     save_checkpoint(tmp_path / "deep" / "er" / "net.safetensors", model, kmeans_bins, record)
     loaded, bins, back = load_checkpoint(tmp_path / "deep" / "er" / "net.safetensors")
@@ -46,7 +46,7 @@ def test_round_trip(name, tmp_path, kmeans_bins):
     assert torch.equal(bins.colors, kmeans_bins.colors) and torch.equal(bins.frequency, kmeans_bins.frequency)
     for key, value in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value), key
-    luma = torch.rand(1, 1, 16, 16)
+    luma = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
         assert torch.equal(loaded(luma), model.eval()(luma))
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["net.safetensors"]

@@ -238,7 +238,7 @@ def test_nothing_to_learn_from_is_zero_not_nan():
 def test_the_best_answer_for_one_lambda_becomes_that_for_another(name, trained_with, lam, tiny_bins):
     """Where a network gives w · p, the minimum of the rebalanced loss, it gives w' · p afterwards."""
     torch.manual_seed(0)
-    model, luma = build(name, len(tiny_bins)).eval(), torch.rand(1, 1, 16, 16)
+    model, luma = build(name, len(tiny_bins)).eval(), torch.rand(1, 1, 32, 32)
     p = model(luma).softmax(1).detach() / tiny_bins.weights(trained_with).view(-1, 1, 1)  # up to a factor
     answer_with(lam, model, tiny_bins, trained_with)
     expected = p * tiny_bins.weights(lam).view(-1, 1, 1)
