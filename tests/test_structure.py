@@ -19,7 +19,7 @@ READING_ORDER = {
     "": "errors lazy files parallel",
     "color": "spaces lookup bins",
     "data": "photos datasets sources cache augment sevenfold",
-    "models": "networks checkpoints",
+    "models": "encoder networks checkpoints",
     "training": "losses config photos batches state loop",
     "prediction": "annealing upsampling colorizer",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
