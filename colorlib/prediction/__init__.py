@@ -7,6 +7,7 @@ from colorlib.lazy import lazily
 if TYPE_CHECKING:
     from colorlib.prediction.annealing import *
     from colorlib.prediction.colorizer import *
+    from colorlib.prediction.propagation import *
     from colorlib.prediction.upsampling import *
 
 __getattr__, __dir__, __all__ = lazily(
@@ -15,5 +16,7 @@ __getattr__, __dir__, __all__ = lazily(
         "annealing": "annealed_mean annealed_probabilities",
         "upsampling": "local_linear_model paint resize_matrix",
         "colorizer": "Colorizer DEFAULT_MODEL",
+        "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine Seeds SOLVED_AT "
+        "spread_fast",
     },
 )
