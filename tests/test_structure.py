@@ -21,7 +21,7 @@ READING_ORDER = {
     "data": "photos datasets sources cache augment sevenfold",
     "models": "encoder networks checkpoints",
     "training": "losses config photos batches state loop",
-    "prediction": "annealing upsampling colorizer propagation",
+    "prediction": "annealing upsampling colorizer propagation hints",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
     "video": "smoothing motion cuts film pipeline shots metrics",
     "course": "exercises figures plots widgets workbook",

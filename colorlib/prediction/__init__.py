@@ -7,6 +7,7 @@ from colorlib.lazy import lazily
 if TYPE_CHECKING:
     from colorlib.prediction.annealing import *
     from colorlib.prediction.colorizer import *
+    from colorlib.prediction.hints import *
     from colorlib.prediction.propagation import *
     from colorlib.prediction.upsampling import *
 
@@ -18,5 +19,7 @@ __getattr__, __dir__, __all__ = lazily(
         "colorizer": "Colorizer DEFAULT_MODEL",
         "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine Seeds SOLVED_AT "
         "spread_fast",
+        "hints": "apply_hints chroma_of_html colorize_with_hints Hint html_of palette parse_hints read_hints Swatch "
+        "write_hints",
     },
 )

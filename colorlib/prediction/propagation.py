@@ -47,8 +47,8 @@ class Seeds:
 
     coverage: float = 1.0
     spacing: int = 1
-    firmness: float = 0.1
-    sharpness: float = 2.0
+    firmness: float = 0.03
+    sharpness: float = 1.0
 
 
 SEEDS = Seeds()
