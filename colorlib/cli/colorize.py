@@ -1,8 +1,11 @@
 """``colorlib colorize``: photos, at their own size."""
 
 import argparse
+import glob
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +17,19 @@ from colorlib.cli.shared import (
     complain,
     load_colorizer,
     make_folder,
+    note,
+    positive,
 )
 from colorlib.errors import ColorlibError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from colorlib.data import Page
     from colorlib.prediction import Colorizer
 
-WRITABLE = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}  # formats kept; others become PNG
+FORMATS = ("jpg", "png", "webp", "tif")
+NAMED = 5  # of many files, so many are named
 
 
 def add_arguments(commands: Commands) -> None:
@@ -33,15 +40,27 @@ def add_arguments(commands: Commands) -> None:
         run,
         "colour photos, at their own size",
         "Each photo is written to DIR under its own name, in its own format where that is JPEG, PNG, WebP, TIFF or\n"
-        "BMP, else as PNG. Colours it already has are ignored; its luma is kept. A photo that cannot be read is\n"
-        "reported and the others go on. Inputs are never overwritten; results of an earlier run are replaced.",
+        "BMP, else as PNG; subfolders are kept. A file of several pages gives NAME-1, NAME-2, … Dates, places,\n"
+        "captions and dpi are copied. Colours it already has are ignored; its luma is kept. A photo that cannot be\n"
+        "read is reported and the others go on. Inputs are never overwritten; results of an earlier run are replaced.",
         "colorize grandma.png --out out",
         "colorize album/ more/*.jpg --out out --temperature 0.3",
         "colorize lake.jpg --out out --confidence --model runs/quick/model.safetensors",
+        "colorize scans/ --out out --format jpg --quality 90 --skip-existing",
     )
-    parser.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="a photo, or a folder searched for photos")
+    parser.add_argument(
+        "inputs", metavar="IN", nargs="+", type=Path, help="a photo, a folder searched for photos, or a pattern"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to write to; made if missing")
     add_model_options(parser)
+    parser.add_argument("--format", choices=FORMATS, help="write all photos so (default: as they are)")
+    parser.add_argument(
+        "--quality", metavar="1-100", type=percent, help="of JPEG and WebP (default: 95, or finer if the original was)"
+    )
+    parser.add_argument("--skip-existing", action="store_true", help="leave alone what an earlier run has finished")
+    parser.add_argument(
+        "--max-pixels", metavar="N", type=positive, help="read photos of up to so many pixels (default: 179 million)"
+    )
     parser.add_argument(
         "--confidence",
         action="store_true",
@@ -49,78 +68,174 @@ def add_arguments(commands: Commands) -> None:
     )
 
 
+def percent(text: str) -> int:
+    """A whole number from 1 to 100."""
+    if positive(text) > 100:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 100, got {text!r}")
+    return int(text)
+
+
+@dataclass
+class Job:
+    """One photo: its file, and for each of its pages the files to write, picture first."""
+
+    photo: Path
+    targets: list[list[Path]]
+
+
+@dataclass
+class Report:
+    """What a run has to say in the end: how many photos were finished, and what was lost of which."""
+
+    finished: int = 0
+    interrupted: bool = False
+    lost: dict[str, list[Path]] = field(default_factory=dict)
+
+
 def run(args: argparse.Namespace) -> int:
     """Colour every photo it can, report those it cannot, keep what is finished when interrupted."""
-    photos, failures = find_inputs(args.inputs, args.out)
-    targets = plan_outputs(photos, args.out, args.confidence)
+    if args.max_pixels:
+        from PIL import Image
+
+        Image.MAX_IMAGE_PIXELS = args.max_pixels / 2  # Pillow refuses more than twice that
+    photos, failures, skipped = find_inputs(args.inputs, args.out)
+    jobs, clashes = plan_outputs(photos, args.out, args.confidence, args.format)
+    failures += clashes
     for failure in failures:
         complain(failure)
-    if not photos:
-        return 1
+    if skipped:
+        note(f"passed over {len(skipped)} that are no photos: {named(skipped)}")
+    todo = [job for job in jobs if not (args.skip_existing and is_finished(job))]
+    if len(todo) < len(jobs):
+        note(f"left alone {len(jobs) - len(todo)} of {count(len(jobs))} that an earlier run has finished")
+    if not todo:
+        return 1 if failures else 0
+    report = colorize_all(args, todo)
+    for what, where in report.lost.items():
+        note(f"{named(where)}: {what}")
+    print(f"coloured {report.finished} of {count(len(todo) + len(clashes))} into {args.out}")
+    if report.interrupted:
+        return INTERRUPTED
+    return 0 if report.finished == len(todo) and not failures else 1
 
+
+def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
+    """Colour photo after photo. Nothing that befalls one of them ends the album, but Ctrl-C."""
     from tqdm import tqdm
 
     colorizer = load_colorizer(args)
     make_folder(args.out)
-    finished, interrupted = 0, False
+    report = Report()
     try:
-        with tqdm(photos, desc="colouring", unit="photo", disable=None) as progress:
-            for photo in progress:
+        with tqdm(jobs, desc="colouring", unit="photo", disable=None) as progress:
+            for job in progress:
                 try:
-                    colorize_file(colorizer, photo, targets[photo], args.temperature)
-                    finished += 1
+                    for what in colorize_file(colorizer, job, args.temperature, args.quality):
+                        report.lost.setdefault(what, []).append(job.photo)
+                    report.finished += 1
                 except (ColorlibError, OSError) as error:
                     complain(error)
+                except Exception as error:  # no memory, on the machine or its GPU; or a mistake of ours
+                    complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first_line(error)}")
     except KeyboardInterrupt:
-        interrupted = True
+        report.interrupted = True
         print("colorlib: interrupted; the finished photos are kept", file=sys.stderr)
-    print(f"coloured {finished} of {len(photos)} photo{'s' * (len(photos) != 1)} into {args.out}")
-    if interrupted:
-        return INTERRUPTED
-    return 0 if finished == len(photos) and not failures else 1
+    return report
 
 
-def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Path], list[str]]:
-    """The photos named, or found in the folders named, each once; and a sentence for each folder without any.
+@dataclass(frozen=True)
+class Input:
+    """A photo to colour, and where it goes below the output folder: its own name, or its path in the folder given."""
 
-    Results of an earlier run, in an ``out`` below such a folder, are not taken for photos to colour.
+    photo: Path
+    place: Path
+
+
+def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Input], list[str], list[Path]]:
+    """The photos named, or found in the folders named, each once; a sentence for each input without any; the rest.
+
+    Results of an earlier run, in an ``out`` below such a folder, are not taken for photos to colour. A pattern such as
+    more/*.jpg, which not every shell replaces by names, is replaced here.
     """
-    photos: dict[Path, Path] = {}
-    failures = []
-    for given in inputs:
-        found = [given]
-        if given.is_dir():
-            from colorlib.data.photos import find_photos
+    from colorlib.data.finding import is_hidden, look_through
 
-            inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
-            found = [p for p in find_photos(given) if not (inside and p.resolve().is_relative_to(out.resolve()))]
-            if not found:
-                failures.append(f"{given} holds no photos")
-        for photo in found:
-            photos.setdefault(photo.resolve(), photo)
-    return list(photos.values()), failures
+    photos: dict[Path, Input] = {}
+    failures: list[str] = []
+    skipped: list[Path] = []
+    for pattern in inputs:
+        matches = [pattern]
+        if not pattern.exists() and glob.has_magic(str(pattern)):
+            matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))
+            if not matches:
+                failures.append(f"{pattern} matches no file")
+        for given in matches:
+            found = [Input(given, Path(given.name))]
+            if given.is_dir():
+                inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
+                there = look_through(given)
+                kept = [p for p in there.photos if not (inside and p.resolve().is_relative_to(out.resolve()))]
+                found = [Input(photo, photo.relative_to(given)) for photo in kept]
+                others = (p for p in there.skipped if not (inside and p.resolve().is_relative_to(out.resolve())))
+                skipped += [path for path in others if not (is_hidden(path.name) and path.is_file())]
+                if not found:
+                    failures.append(f"{given} holds no photos")
+            for photo in found:
+                photos.setdefault(photo.photo.resolve(), photo)
+    return list(photos.values()), failures, skipped
 
 
-def plan_outputs(photos: Iterable[Path], out: Path, confidence: bool) -> dict[Path, list[Path]]:
-    """The files that each photo will be written to: its picture and, on request, its confidence map.
+def plan_outputs(
+    photos: Iterable[Input], out: Path, confidence: bool, kind: str | None = None
+) -> tuple[list[Job], list[str]]:
+    """The files that each photo will be written to: its pictures and, on request, their confidence maps.
+
+    Where two would share a file, as a.gif and a.png would, the second gets a name that tells more: a.gif.png, or
+    within a folder named as the one it comes from. A sentence for each photo for which that does not help, either.
 
     Raises:
-        ColorlibError: if two photos would share a file or an input would be overwritten; nothing is written yet.
+        ColorlibError: if an input would be overwritten; nothing is written yet.
     """
+    from colorlib.data.photos import count_pages
+
     photos = list(photos)
-    originals = {identity(photo): photo for photo in photos if photo.exists()}
-    taken: dict[str, Path] = {}
-    plan: dict[Path, list[Path]] = {}
-    for photo in photos:
-        name = photo.name if photo.suffix.lower() in WRITABLE else f"{photo.stem}.png"
-        plan[photo] = [out / name] + [out / f"{photo.stem}_confidence.png"] * confidence
-        for target in plan[photo]:
-            other = taken.setdefault(target.name.casefold(), photo)  # many discs take A.JPG and a.jpg for one file
-            if other is not photo:
-                raise ColorlibError(f"{other} and {photo} would both be written to {target}: use one --out for each")
+    originals = {identity(given.photo) for given in photos if given.photo.exists()}
+    taken: set[str] = set()
+    jobs: dict[Path, Job] = {}
+    failures = []
+    for given in sorted(photos, key=lambda given: suffix_for(given.place, kind) != given.place.suffix):  # these first
+        place, suffix = given.place, suffix_for(given.place, kind)
+        pages = count_pages(given.photo)
+        plain, longer = place.with_suffix(suffix), Path(f"{place}{suffix}")
+        elsewhere = given.photo.absolute().parent.name / plain
+        for name in (plain, longer, elsewhere) if suffix != place.suffix else (plain, elsewhere):
+            targets = [files_of(out / name, number, pages, confidence) for number in range(pages)]
+            # Many discs take A.JPG and a.jpg for one file.
+            keys = {str(target).casefold() for files in targets for target in files}
+            if not keys & taken:
+                break
+        else:
+            failures.append(f"{given.photo} would be written over another photo's result: use another --out for it")
+            continue
+        for target in (target for files in targets for target in files):
             if target.exists() and identity(target) in originals:
                 raise ColorlibError(f"{target} would overwrite the photo it is made from or another: use another --out")
-    return plan
+        taken |= keys
+        jobs[given.photo] = Job(given.photo, targets)
+    return [jobs[given.photo] for given in photos if given.photo in jobs], failures
+
+
+def suffix_for(photo: Path, kind: str | None) -> str:
+    """The suffix of a photo's result: that of ``--format``; else its own, or ``.png`` where it has no writable one."""
+    from colorlib.data.writing import WRITABLE, format_of
+
+    return f".{kind}" if kind else photo.suffix if format_of(photo) in WRITABLE else ".png"
+
+
+def files_of(path: Path, number: int, pages: int, confidence: bool) -> list[Path]:
+    """The files of one page: ``path``, numbered if there are several, and its confidence map if it is wanted."""
+    if pages > 1:
+        path = path.with_name(f"{path.stem}-{number + 1:0{len(str(pages))}}{path.suffix}")
+    return [path] + [path.with_name(f"{path.stem}_confidence.png")] * confidence
 
 
 def identity(path: Path) -> tuple[int, int]:
@@ -129,14 +244,37 @@ def identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def colorize_file(colorizer: "Colorizer", photo: Path, targets: list[Path], temperature: float | None) -> None:
-    """Colour one photo into ``targets[0]``, and its confidence into ``targets[1]`` if there is one."""
-    from colorlib.data.photos import read_photo, write_photo
+def is_finished(job: Job) -> bool:
+    """Whether all files of a photo are there; files appear whole or not at all."""
+    return all(target.exists() for files in job.targets for target in files)
 
-    rgb = read_photo(photo)
-    write_photo(targets[0], colorizer.colorize(rgb, temperature))
+
+def colorize_file(
+    colorizer: "Colorizer", job: Job, temperature: float | None = None, quality: int | None = None
+) -> list[str]:
+    """Colour one photo, page by page, into the files planned for it; returns what was lost, in words."""
+    from colorlib.data.photos import read_pages
+
+    lost: dict[str, None] = {}  # each once, in order
+    for page, targets in zip(read_pages(job.photo), job.targets):
+        lost |= dict.fromkeys(colorize_page(colorizer, page, targets, temperature, quality))
+        status = job.photo.stat()
+        for target in targets:
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # albums are sorted by date
+    return list(lost)
+
+
+def colorize_page(
+    colorizer: "Colorizer", page: "Page", targets: list[Path], temperature: float | None, quality: int | None
+) -> list[str]:
+    """Colour one page into ``targets[0]``, and its confidence into ``targets[1]`` if there is one."""
+    from colorlib.data.writing import left_out, write_photo
+
+    make_folder(targets[0].parent)
+    write_photo(targets[0], colorizer.colorize(page.rgb, temperature), quality, page.metadata)
     for target in targets[1:]:
-        write_photo(target, confidence_map(colorizer, rgb))
+        write_photo(target, confidence_map(colorizer, page.rgb))
+    return page.notes + page.metadata.notes + left_out(targets[0], page.metadata)
 
 
 def confidence_map(colorizer: "Colorizer", rgb: "np.ndarray") -> "np.ndarray":
@@ -147,3 +285,19 @@ def confidence_map(colorizer: "Colorizer", rgb: "np.ndarray") -> "np.ndarray":
     top = colorizer.probabilities(colorizer.frame_of(rgb)).amax(0)
     small = Image.fromarray((top * 255).round().byte().cpu().numpy())
     return np.asarray(small.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BILINEAR))
+
+
+def count(photos: int) -> str:
+    """So many photos, in words."""
+    return f"{photos} photo{'s' * (photos != 1)}"
+
+
+def named(paths: Sequence[Path]) -> str:
+    """The first few files by name, and how many more there are."""
+    names = ", ".join(map(str, paths[:NAMED]))
+    return names + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+
+
+def first_line(error: Exception) -> str:
+    """An error's message without what PyTorch adds to its own."""
+    return (str(error).splitlines() or [""])[0]

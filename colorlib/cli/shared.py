@@ -27,6 +27,13 @@ def complain(error: Exception | str) -> None:
     tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
 
 
+def note(text: str) -> None:
+    """One line on stderr about something that is no error, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"colorlib: note: {text}", file=sys.stderr)
+
+
 def load_colorizer(args: argparse.Namespace) -> "Colorizer":
     """The model that ``--model`` names, on the device that ``--device`` names."""
     from colorlib.prediction import Colorizer

@@ -8,14 +8,22 @@ if TYPE_CHECKING:
     from colorlib.data.augment import *
     from colorlib.data.cache import *
     from colorlib.data.datasets import *
+    from colorlib.data.decoding import *
+    from colorlib.data.finding import *
+    from colorlib.data.metadata import *
     from colorlib.data.photos import *
     from colorlib.data.sevenfold import *
     from colorlib.data.sources import *
+    from colorlib.data.writing import *
 
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "photos": "as_rgb find_photos fit fit_frame read_photo SUFFIXES to_tensor to_uint8 write_photo",
+        "decoding": "SUFFIXES",
+        "metadata": "Metadata metadata_of",
+        "photos": "as_rgb count_pages fit fit_frame Page read_pages read_photo to_tensor to_uint8",
+        "writing": "left_out write_photo",
+        "finding": "find_photos Found look_through",
         "datasets": "bundled count_chroma decode_photo Frames is_near_gray load_frames mean_chroma NEAR_GRAY Photo",
         "sources": "ensure_torchvision folder_sources imagenet IMAGENET_LANDSCAPES places365 PLACES_LANDSCAPES "
         "Source sun397 SUN_LANDSCAPES",

@@ -1,61 +1,95 @@
-"""Photographs in and out: any ordinary file becomes uint8 RGB, or one clear sentence (paper §3.1).
+"""Photographs: any ordinary file, Pillow image or array becomes uint8 RGB, or one clear sentence (paper §3.1).
 
-`read_photo` and `as_rgb` accept what people have: gray, 16-bit, CMYK, palette, transparent, rotated by
-EXIF. `fit` shrinks a photo with Lanczos' filter into the frame that the network sees.
+`read_photo` and `as_rgb` accept what people have, and give the same for the same picture: gray, 12 and 16 bits, CMYK,
+palette, transparent, turned by EXIF, with a colour profile. `fit` shrinks a photo with Lanczos' filter into the frame
+that the network sees.
 """
 
+import logging
+import os
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageFile
 
+from colorlib.data.decoding import (
+    LACKS_END,
+    load_or_mend,
+    on_white,
+    open_image,
+    open_or_mend,
+    page_numbers,
+    pixels_of,
+    refusal,
+)
+from colorlib.data.metadata import Metadata, metadata_of
 from colorlib.errors import ColorlibError
-from colorlib.files import atomic_write
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"}
-TURNS = {  # what makes a photo upright, by its EXIF orientation (1 is upright already)
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+logger = logging.getLogger(__name__)
 # Pillow's remarks on odd metadata and on photos that are merely large. Set once: photos are read by many threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def read_photo(path: str | Path) -> np.ndarray:
-    """Read a photo file as uint8 RGB of shape (H, W, 3), upright, transparent parts on white.
+@dataclass
+class Page:
+    """One picture of a photo file: uint8 RGB (H, W, 3), what the file says about it, and what was lost in reading."""
+
+    rgb: np.ndarray
+    metadata: Metadata
+    notes: list[str]
+
+
+def read_pages(path: str | Path) -> Iterator[Page]:
+    """The pictures of a photo file, one after the other: most have one; TIFF has pages, and GIF has frames.
 
     Raises:
-        ColorlibError: naming the file, if it is missing, not a photo, truncated or absurdly large.
+        ColorlibError: naming the file, if it is missing, not a photo, damaged or absurdly large.
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            image.load()  # before asking which way is up: Pillow turns TIFF files itself while it decodes them
-            return _pil_to_rgb(_upright(image))
-    except FileNotFoundError as error:
-        raise ColorlibError(f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise ColorlibError(f"{path} is a folder, not a photo") from error
-    except UnidentifiedImageError as error:
-        raise ColorlibError(f"{path} is not a photo that can be read (its content is no known image format)") from error
-    except Image.DecompressionBombError as error:
-        raise ColorlibError(f"{path} has more pixels than colorlib reads") from error
-    except ColorlibError as error:
-        raise ColorlibError(f"{path} cannot be used: {error}") from error
-    except Exception as error:  # decoders fail in many ways on damaged files: struct.error, TypeError, zlib.error …
-        raise ColorlibError(f"{path} is damaged or truncated and cannot be read: {error}") from error
+        image, mended = open_or_mend(path)
+        with image:
+            for number in page_numbers(image):
+                metadata = metadata_of(image)
+                whole, problems = load_or_mend(image, path) if number == 0 else (image, [])
+                rgb, notes = pixels_of(whole)
+                yield Page(rgb, metadata, mended + problems + notes)
+                if mended or problems:  # of a file cut short the first page is what can be had
+                    return
+    except Exception as error:
+        raise refusal(path, error) from error
+
+
+def count_pages(path: str | Path) -> int:
+    """How many pictures `read_pages` will find in a file; 1 for one that cannot be read."""
+    try:
+        with open_image(Path(path)) as image:
+            return len(list(page_numbers(image)))
+    except Exception:
+        return 1
+
+
+def read_photo(path: str | Path) -> np.ndarray:
+    """Read a photo file (of several pages the first) as uint8 RGB of shape (H, W, 3), upright, in sRGB.
+
+    Transparent parts are laid on white. A file that lacks only its last bytes is read, and a warning logged.
+
+    Raises:
+        ColorlibError: naming the file, if it is missing, not a photo, damaged or absurdly large.
+    """
+    page = next(read_pages(path))
+    if LACKS_END in page.notes:
+        logger.warning("%s: %s", path, LACKS_END)
+    return page.rgb
 
 
 def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.ndarray:
-    """Any image in memory (or a path) as uint8 RGB of shape (H, W, 3).
+    """Any image in memory (or a path) as uint8 RGB of shape (H, W, 3); a Pillow image as its file would be read.
 
     Arrays may be uint8, uint16 or float in [0, 1], of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4);
     alpha is composed onto white.
@@ -70,8 +104,12 @@ def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.
         return read_photo(image)
     if isinstance(image, Image.Image):
         try:
-            return _pil_to_rgb(image)
-        except (OSError, ValueError, SyntaxError) as error:
+            if isinstance(image, ImageFile.ImageFile) and image.filename and image.tell() == 0:
+                image = load_or_mend(image, Path(os.fsdecode(image.filename)))[0]
+            return pixels_of(image)[0]
+        except ColorlibError:
+            raise
+        except Exception as error:  # decoders fail in many ways
             raise ColorlibError(f"this image of mode {image.mode} is damaged or of no use: {error}") from error
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu()
@@ -86,8 +124,7 @@ def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.
         raise ColorlibError(f"an image must have shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
     array = _as_uint8(array)
     if array.shape[2] == 4:
-        alpha = array[:, :, 3:].astype(np.float32) / 255
-        array = np.rint(array[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        array = on_white(array[:, :, :3], array[:, :, 3:])
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
 
 
@@ -131,42 +168,6 @@ def to_tensor(rgb: np.ndarray) -> torch.Tensor:
 def to_uint8(rgb: torch.Tensor) -> np.ndarray:
     """float RGB (..., 3, H, W) in [0, 1] as uint8 (..., H, W, 3), rounded."""
     return (rgb * 255).round().clamp(0, 255).to(torch.uint8).movedim(-3, -1).cpu().numpy()
-
-
-def write_photo(path: str | Path, rgb: np.ndarray) -> None:
-    """Write uint8 RGB; the suffix chooses the format. The file appears whole or not at all."""
-    try:
-        with atomic_write(path) as partial:
-            Image.fromarray(rgb).save(partial, quality=95, subsampling=0)
-    except (OSError, ValueError, KeyError) as error:
-        raise ColorlibError(f"cannot write {path}: {error}") from error
-
-
-def find_photos(folder: str | Path) -> list[Path]:
-    """All photo files below a folder, by suffix, in sorted order; hidden files are no photos (macOS leaves many)."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ColorlibError(f"{folder} is not a folder")
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(path for path in found if not path.name.startswith("."))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The photo turned as its EXIF orientation says; where that is damaged, as it is stored."""
-    try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a broken EXIF block says nothing about the pixels
-        return image
-    return image if turn is None else image.transpose(turn)
-
-
-def _pil_to_rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 bits of gray, which Pillow would clip at 255
-        values = np.asarray(image)
-        return as_rgb(values.astype(np.float32) if image.mode == "F" else values.clip(0, 65535).astype(np.uint16))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return as_rgb(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("RGB"))
 
 
 def _as_uint8(array: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from colorlib.data.photos import find_photos
+from colorlib.data.finding import find_photos
 from colorlib.errors import ColorlibError
 from colorlib.files import GIGABYTE, require_disk_space
 

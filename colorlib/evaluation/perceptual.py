@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorlib.data.photos import SUFFIXES
+from colorlib.data.decoding import SUFFIXES
 from colorlib.data.sources import ensure_torchvision
 from colorlib.errors import ColorlibError
 

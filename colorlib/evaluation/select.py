@@ -10,7 +10,8 @@ from tqdm.auto import tqdm
 
 from colorlib.color.spaces import luma_of
 from colorlib.data.datasets import bundled
-from colorlib.data.photos import find_photos, fit, read_photo, to_tensor
+from colorlib.data.finding import find_photos
+from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
 from colorlib.evaluation.metrics import colourfulness, psnr
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from colorlib.data.cache import Cache
 from colorlib.data.datasets import Frames, bundled, load_frames
-from colorlib.data.photos import find_photos
+from colorlib.data.finding import find_photos
 from colorlib.errors import ColorlibError
 from colorlib.training.config import TrainingConfig
 

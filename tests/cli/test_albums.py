@@ -1,0 +1,325 @@
+"""Whole albums through ``colorlib colorize``: nothing stops one, nothing of the originals is lost without a word.
+
+The command runs within the test's own process; `test_cli.py` runs it as people do.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import corpus
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from colorlib import ColorlibError, cli
+from colorlib.cli.colorize import Job, colorize_file
+from colorlib.color import luma_of
+from colorlib.data import count_pages, read_photo, to_tensor
+from colorlib.prediction import Colorizer
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
+    """``colorlib colorize`` with a tiny network, into the folder out; gives the exit code and what was printed."""
+    model = shutil.move(tiny_checkpoint, tmp_path_factory.mktemp("model") / "tiny.safetensors")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # --max-pixels is of one run
+    monkeypatch.chdir(tmp_path)
+
+    def colorize(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main(["colorize", *map(str, arguments), "--out", "out", "--model", str(model)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return colorize
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def save(path: str | Path) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(corpus.scene()).save(path)
+
+
+def lines(text: str, kind: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(f"colorlib: {kind}: ")]
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def test_subfolders_are_mirrored(run: Run) -> None:
+    for name in ("album/2019/IMG_1.jpg", "album/2020/IMG_1.jpg", "album/IMG_1.jpg"):
+        save(name)
+    code, out, _ = run("album")
+    assert code == 0 and "coloured 3 of 3 photos" in out
+    assert written(Path("out")) == ["2019/IMG_1.jpg", "2020/IMG_1.jpg", "IMG_1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "expected"),
+    [
+        (["one/a.png", "two/a.png"], [], ["a.png", "two/a.png"]),
+        (["one/a.png", "two/A.PNG"], [], ["a.png", "two/A.PNG"]),  # one file on many discs
+        (["one/a.gif", "one/a.png"], [], ["a.gif.png", "a.png"]),
+        (["one/a.gif", "one/a.png", "one/a.ppm"], [], ["a.gif.png", "a.png", "a.ppm.png"]),
+        (["one/a.jpg", "one/a.png"], ["--format", "png"], ["a.jpg.png", "a.png"]),
+        (["one/a.png", "one/a_confidence.png"], ["--confidence"], ["a.png", "a_confidence.png"]),
+    ],
+)
+def test_photos_of_one_name_get_files_of_their_own(
+    run: Run, names: list[str], options: list[str], expected: list[str]
+) -> None:
+    for name in names:
+        save(name)
+    code, out, _ = run(*names, *options)
+    assert code == 0 and f"coloured {len(names)} of {len(names)} photos" in out
+    maps = ["one/a_confidence.png", "one/a_confidence_confidence.png"] * ("--confidence" in options)
+    assert written(Path("out")) == expected + maps
+
+
+def test_where_no_name_is_left_one_photo_is_named_and_the_others_go_on(run: Run) -> None:
+    names = ["one/x/a.png", "two/x/a.png", "three/x/a.png", "b.png"]
+    for name in names:
+        save(name)
+    code, out, err = run(*names)
+    assert code == 1 and "coloured 3 of 4 photos" in out
+    (line,) = lines(err, "error")
+    assert "three/x/a.png" in line and "another --out" in line
+    assert written(Path("out")) == ["a.png", "b.png", "x/a.png"]
+
+
+def test_pages_are_numbered(run: Run, tmp_path: Path) -> None:
+    corpus.pages(tmp_path)
+    corpus.moving(tmp_path)
+    code, out, _ = run("pages.tif", "moving.gif", "--confidence")
+    assert code == 0 and "coloured 2 of 2 photos" in out
+    names = ["moving-1.png", "moving-2.png", "moving-3.png", "pages-1.tif", "pages-2.tif"]
+    maps = [f"{Path(name).stem}_confidence.png" for name in names]
+    assert written(Path("out")) == sorted(names + maps)
+    first, second = (luma_of(to_tensor(read_photo(f"out/pages-{number}.tif"))) for number in (1, 2))
+    expected = luma_of(to_tensor(corpus.scene()))
+    assert (first - expected).abs().max() < 0.01 and (second - expected.flip(0)).abs().max() < 0.01
+
+
+def test_patterns_work_where_the_shell_leaves_them(run: Run) -> None:
+    for name in ("more/a.png", "more/b.png", "more/c.jpg", "more/[x].png"):
+        save(name)
+    assert run("more/?.png")[0] == 0
+    assert written(Path("out")) == ["a.png", "b.png"]
+    assert run("more/[x].png")[0] == 0  # a name comes before a pattern
+    assert written(Path("out")) == ["[x].png", "a.png", "b.png"]
+    code, _, err = run("more/*.bmp", "more/c.jpg")
+    assert code == 1 and lines(err, "error") == ["colorlib: error: more/*.bmp matches no file"]
+    assert written(Path("out")) == ["[x].png", "a.png", "b.png", "c.jpg"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_in_old_encodings_keep_their_bytes(run: Run) -> None:
+    save("album/a.png")
+    os.rename("album/a.png", os.fsdecode(b"album/caf\xe9.png"))
+    os.mkdir(os.fsdecode(b"album/\xe9t\xe9"))
+    shutil.copy(os.fsdecode(b"album/caf\xe9.png"), os.fsdecode(b"album/\xe9t\xe9/b.png"))
+    Path(os.fsdecode(b"album/\xe9.txt")).touch()
+    assert run("album")[0] == 0
+    assert sorted(os.listdir(b"out")) == [b"caf\xe9.png", b"\xe9t\xe9"]
+
+
+# --- formats -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", corpus.GOOD, ids=lambda write: write.__qualname__)
+def test_every_kind_is_coloured_upright_with_its_luma(
+    tmp_path: Path, colorizer: Colorizer, write: corpus.Writer
+) -> None:
+    source = write(tmp_path)
+    pages = count_pages(source)
+    targets = [[tmp_path / "out" / f"{page}.png"] for page in range(pages)]
+    colorize_file(colorizer, Job(source, targets))
+    with Image.open(targets[0][0]) as image:
+        result = np.asarray(ImageOps.exif_transpose(image))
+    difference = luma_of(to_tensor(result)) - luma_of(to_tensor(read_photo(source)))
+    assert difference.abs().mean() * 255 < 2
+
+
+def test_all_photos_can_be_written_as_one_format(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    for write in (corpus.archive_png, corpus.turned, corpus.moving):
+        write(tmp_path / "album")
+    code, _, err = run("album", "--format", "webp", "--quality", "80")
+    assert code == 0
+    assert written(Path("out")) == ["archive.webp", "moving-1.webp", "moving-2.webp", "moving-3.webp", "turned.webp"]
+    for name in written(Path("out")):
+        with Image.open(Path("out") / name) as image:
+            assert image.format == "WEBP"
+    assert lines(err, "note") == ["colorlib: note: album/archive.png: its texts have no place in WEBP"]
+
+
+@pytest.mark.parametrize("options", [["--quality", "0"], ["--quality", "101"], ["--quality", "x"], ["--format", "eps"]])
+def test_what_cannot_be_asked_for(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["colorize", "a.png", "--out", "out", *options])
+    assert stop.value.code == 2
+
+
+def test_dates_stay_with_the_photo(run: Run, tmp_path: Path) -> None:
+    source = corpus.archive_jpeg(tmp_path)
+    os.utime(source, (0, 86_400))
+    assert run(source)[0] == 0
+    with Image.open("out/archive.jpg") as image:
+        assert image.getexif()[306] == "1950:01:01 00:00:00" and image.info["dpi"] == (600, 600)
+    assert Path("out/archive.jpg").stat().st_mtime == 86_400
+
+
+# --- albums go on ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_passed_over_and_what_was_lost_is_said(run: Run, tmp_path: Path) -> None:
+    album = tmp_path / "album"
+    (album / ".thumbnails").mkdir(parents=True)
+    for write in (corpus.gray12, corpus.white_is_zero, corpus.lacks_end, corpus.postscript):
+        write(album)
+    for name in ("notes.txt", "film.mov", ".DS_Store"):
+        (album / name).touch()
+    code, out, err = run("album")
+    assert code == 1 and "coloured 3 of 4 photos" in out
+    assert lines(err, "note") == [
+        "colorlib: note: passed over 3 that are no photos: album/.thumbnails, album/film.mov, album/notes.txt",
+        "colorlib: note: album/cut.jpg: it lacks its last bytes; the rest is used",
+        "colorlib: note: album/gray12.tif, album/negative.tif: of its more than 8 bits a channel 8 are kept",
+    ]
+    assert ["holiday.jpg is not a photo" in line for line in lines(err, "error")] == [True]
+
+
+def test_what_is_finished_can_be_skipped(run: Run, tmp_path: Path) -> None:
+    for name in ("album/a.png", "album/b.png"):
+        save(name)
+    corpus.pages(tmp_path / "album")
+    assert run("album")[0] == 0
+    before = {name: (Path("out") / name).stat().st_ino for name in written(Path("out"))}
+    Path("out/b.png").unlink()
+    Path("out/pages-2.tif").unlink()
+    code, out, err = run("album", "--skip-existing")
+    assert code == 0 and "coloured 2 of 2 photos" in out
+    assert lines(err, "note") == ["colorlib: note: left alone 1 of 3 photos that an earlier run has finished"]
+    assert written(Path("out")) == sorted(before) and Path("out/a.png").stat().st_ino == before["a.png"]
+    code, out, _ = run("album", "--skip-existing")
+    assert code == 0 and "coloured" not in out
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), RuntimeError("CUDA out of memory.\nTried to allocate"), OSError(5, "I/O error")]
+)
+def test_whatever_befalls_one_photo_the_album_goes_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for name in ("album/a.png", "album/b.png", "album/c.png"):
+        save(name)
+    colorize = Colorizer.colorize
+    calls = iter(range(3))
+
+    def fails_once(self: Colorizer, *args: object) -> np.ndarray:
+        if next(calls) == 1:
+            raise error
+        return colorize(self, *args)
+
+    monkeypatch.setattr(Colorizer, "colorize", fails_once)
+    code, out, err = run("album")
+    assert code == 1 and "coloured 2 of 3 photos" in out
+    (line,) = lines(err, "error")
+    assert "Tried" not in line and "Traceback" not in err
+    assert written(Path("out")) == ["a.png", "c.png"]
+
+
+def test_max_pixels(run: Run) -> None:
+    save("a.png")
+    code, _, err = run("a.png", "--max-pixels", 60 * 40 - 1)
+    assert code == 1 and "--max-pixels" in lines(err, "error")[0]
+    assert run("a.png", "--max-pixels", 60 * 40)[0] == 0
+
+
+# --- damaged files -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def no_longer_than(seconds: int) -> Iterator[None]:
+    """Fail, where the system can do so, if the body takes longer: it hangs, for it should take milliseconds."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        pytest.fail(f"hangs for {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """A file damaged as discs, wires and enemies do it: bytes flipped, the end cut off, two parts swapped."""
+    result = bytearray(data)
+    kind = chance.choice(["flip", "flip head", "cut", "swap"])
+    if kind.startswith("flip"):
+        for _ in range(chance.choice([1, 4, 16])):
+            place = chance.randrange(min(len(result), 300) if kind == "flip head" else len(result))
+            result[place] ^= chance.randrange(1, 256)
+    elif kind == "cut":
+        del result[chance.randrange(len(result)) :]
+    else:
+        size = chance.randrange(1, len(result) // 4)
+        one, two = (
+            chance.randrange(len(result) // 2 - size),
+            len(result) // 2 + chance.randrange(len(result) // 2 - size),
+        )
+        result[one : one + size], result[two : two + size] = result[two : two + size], result[one : one + size]
+    return bytes(result)
+
+
+@pytest.mark.slow
+def test_500_damaged_files_give_a_picture_or_a_sentence(tmp_path: Path, colorizer: Colorizer) -> None:
+    """No crash, no hang, and nothing written but the pictures planned."""
+    originals, album, out = tmp_path / "originals", tmp_path / "album", tmp_path / "out"
+    for folder in (originals, album, out):
+        folder.mkdir()
+    files = [write(originals) for write in [*corpus.GOOD, *corpus.REFUSED, corpus.lacks_end]]
+    chance = random.Random(0)
+    outcomes = {"picture": 0, "sentence": 0}
+    for turn in range(500):
+        original = files[turn % len(files)]
+        photo = album / f"photo{original.suffix}"
+        photo.write_bytes(mutated(original.read_bytes(), chance))
+        targets = [[out / f"{page}{chance.choice(['.png', '.jpg', '.tif'])}"] for page in range(count_pages(photo))]
+        with no_longer_than(10):
+            try:
+                colorize_file(colorizer, Job(photo, targets))
+                outcomes["picture"] += 1
+                assert len(written(out)) == len(targets)
+            except ColorlibError as error:
+                assert photo.name in str(error) and "\n" not in str(error)
+                outcomes["sentence"] += 1
+        assert set(written(out)) <= {files[0].name for files in targets}
+        shutil.rmtree(out)
+        out.mkdir()
+        photo.unlink()
+        assert written(album) == [] and len(written(originals)) == len(set(files))
+    assert min(outcomes.values()) > 100, outcomes
