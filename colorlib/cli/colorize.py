@@ -66,6 +66,10 @@ def add_arguments(commands: Commands) -> None:
         action="store_true",
         help="also write DIR/NAME_confidence.png: the probability of the likeliest colour, black 0, white 1",
     )
+    parser.add_argument("--refine", action="store_true", help="spread the colours of the surest pixels along the luma")
+    parser.add_argument(
+        "--hints", metavar="FILE", type=Path, help="colours at places, as JSON (see colorlib.prediction.hints)"
+    )
 
 
 def percent(text: str) -> int:
@@ -123,7 +127,7 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
     """Colour photo after photo. Nothing that befalls one of them ends the album, but Ctrl-C."""
     from tqdm import tqdm
 
-    colorizer = load_colorizer(args)
+    colorizer = guided(load_colorizer(args), args.hints, args.refine)
     make_folder(args.out)
     report = Report()
     try:
@@ -301,3 +305,12 @@ def named(paths: Sequence[Path]) -> str:
 def first_line(error: Exception) -> str:
     """An error's message without what PyTorch adds to its own."""
     return (str(error).splitlines() or [""])[0]
+
+
+def guided(colorizer: "Colorizer", hints: Path | None, refined: bool) -> "Colorizer":
+    """The colorizer as it is, or one that follows the hints in a file, spreads the surest colours, or both."""
+    from colorlib.prediction import GuidedColorizer, read_hints
+
+    if hints is None and not refined:
+        return colorizer
+    return GuidedColorizer(colorizer, read_hints(hints) if hints else [], refined)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram colourfulness jensen_shannon psnr",
+        "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram colour_bleeding colourfulness "
+        "jensen_shannon psnr stains",
         "intervals": "answer bootstrap jackknife wilson_interval",
         "confidence": "area_under_risk auroc calibration_error distance_to_edge fit_temperature lead LEVELS "
         "mean_by_band risk_coverage sample_pixels table_by_confidence top_ratio top_score",

@@ -5,6 +5,8 @@ Images here are float RGB tensors (3, H, W) in [0, 1], on any device.
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from skimage.measure import label
 from torch import Tensor
 
 from colorlib.color.bins import ColorBins
@@ -64,6 +66,33 @@ def area_under_accuracy(prediction: Tensor, truth: Tensor, pixel_weights: Tensor
     within = torch.zeros(152, dtype=torch.float64).index_add_(0, first_threshold.cpu(), weight.double().cpu())
     curve = within.cumsum(0)[:151] / weight.double().sum().cpu()
     return 100 * float(torch.trapezoid(curve)) / 150
+
+
+def stains(index: Tensor) -> int:
+    """How many areas of one bin a picture falls into: connected components of the bins (H, W), by edges.
+
+    A speckled picture has many more than the truth; gray has one.
+
+    >>> stains(torch.tensor([[0, 0, 1], [0, 2, 1], [0, 2, 0]]))
+    4
+    """
+    return int(label(index.cpu().numpy(), background=-1, connectivity=1).max())
+
+
+def colour_bleeding(chroma: Tensor, distance: Tensor, margin: float = 2.0) -> float:
+    """The share of all change of colour that is away from edges: 0 if colours change only where the luma does.
+
+    ``chroma`` (2, H, W); ``distance`` (H, W) to the nearest edge of the luma in pixels (`distance_to_edge`), away being
+    more than ``margin``. A colour that runs over its border changes there. The truth's own is above 0: real surfaces
+    have shades. NaN where no colour changes at all.
+
+    >>> chroma = torch.tensor([[[0.0, 0.1, 0.1, 0.1, 0.0]]]).expand(2, 1, 5)
+    >>> round(colour_bleeding(chroma, torch.tensor([[1.0, 0.0, 1.0, 2.0, 3.0]]), margin=1.0), 3)
+    0.5
+    """
+    change = F.pad(chroma.diff(dim=-1).norm(dim=0), (0, 1)) + F.pad(chroma.diff(dim=-2).norm(dim=0), (0, 0, 0, 1))
+    total = float(change.sum())
+    return float(change[distance > margin].sum()) / total if total > 0 else float("nan")
 
 
 def bin_accuracy(logits: Tensor, target: Tensor, top: int = 1) -> float:

@@ -17,9 +17,9 @@ __getattr__, __dir__, __all__ = lazily(
         "annealing": "annealed_mean annealed_probabilities",
         "upsampling": "local_linear_model paint resize_matrix",
         "colorizer": "Colorizer DEFAULT_MODEL",
-        "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine Seeds SOLVED_AT "
-        "spread_fast",
-        "hints": "apply_hints chroma_of_html colorize_with_hints Hint html_of palette parse_hints read_hints Swatch "
+        "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine refined_chroma "
+        "Seeds SOLVED_AT spread_fast",
+        "hints": "apply_hints chroma_of_html GuidedColorizer Hint html_of palette parse_hints read_hints Swatch "
         "write_hints",
     },
 )

@@ -235,14 +235,19 @@ def colorize_refined(
         ColorlibError: if the network was trained by regression: it does not say how sure it is.
     """
     rgb = as_rgb(image)
-    small = colorizer.frame_of(rgb)
-    logits = colorizer.logits(small).cpu()
+    return paint(rgb, *refined_chroma(colorizer, rgb, temperature, seeds, fast))
+
+
+def refined_chroma(
+    colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None, seeds: Seeds = SEEDS, fast: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The luma (h, w) at which a photo (H, W, 3) is solved, and its refined chrominance (2, h, w)."""
+    logits = colorizer.logits(colorizer.frame_of(rgb)).cpu()
     temperature = colorizer.temperature if temperature is None else temperature
     chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
-    luma = luma_of(to_tensor(fit(rgb, SOLVED_AT)))
     confidence = logits.softmax(0).amax(0)
-    refined = refine(luma, enlarge(chroma, luma.shape), enlarge(confidence[None], luma.shape)[0], seeds, fast)
-    return paint(rgb, luma, refined)
+    luma = luma_of(to_tensor(fit(rgb, SOLVED_AT)))
+    return luma, refine(luma, enlarge(chroma, luma.shape), enlarge(confidence[None], luma.shape)[0], seeds, fast)
 
 
 def enlarge(picture: Tensor, size: Sequence[int]) -> Tensor:

@@ -10,10 +10,10 @@ from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of
 from colorlib.data import to_tensor
 from colorlib.prediction import (
+    GuidedColorizer,
     Hint,
     apply_hints,
     chroma_of_html,
-    colorize_with_hints,
     html_of,
     palette,
     parse_hints,
@@ -52,9 +52,8 @@ def test_a_hint_stops_at_an_edge():
 def test_no_hints_change_nothing(colorizer, real_photos):
     luma, chroma = torch.rand(9, 8), torch.rand(2, 9, 8) - 0.5
     assert apply_hints(luma, chroma, []) is chroma
-    np.testing.assert_array_equal(
-        colorize_with_hints(colorizer, real_photos[0], []), colorizer.colorize(real_photos[0])
-    )
+    unguided = GuidedColorizer(colorizer, []).colorize(real_photos[0])
+    np.testing.assert_array_equal(unguided, colorizer.colorize(real_photos[0]))
 
 
 def test_a_hint_of_the_network_s_own_colour_changes_nothing():
@@ -91,13 +90,24 @@ def test_colours_that_no_photo_has_are_refused(chroma):
         Hint(0.5, 0.5, chroma)
 
 
+@pytest.mark.parametrize("refined", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (200, 2), (61, 97)])
-def test_any_size_keeps_its_luma_and_takes_the_hint(colorizer, shape):
+def test_any_size_keeps_its_luma_and_takes_the_hint(colorizer, shape, refined):
     photo = np.full(shape, 128, np.uint8)
-    picture = colorize_with_hints(colorizer, photo, [Hint(0.5, 0.5, BLUE)])
+    picture = GuidedColorizer(colorizer, [Hint(0.5, 0.5, BLUE)], refined).colorize(photo)
     assert picture.shape == (*shape, 3) and abs(luma_of(to_tensor(picture)) * 255 - 128).max() <= 1.01
     row, column = Hint(0.5, 0.5, BLUE).pixel(*shape)
     torch.testing.assert_close(chroma_of(to_tensor(picture))[:, row, column], torch.tensor(BLUE), atol=0.01, rtol=0)
+
+
+def test_refined_without_hints_is_refined(colorizer, real_photos):
+    from colorlib.prediction import colorize_refined
+
+    both = (
+        f(real_photos[0])
+        for f in (GuidedColorizer(colorizer, [], True).colorize, lambda p: colorize_refined(colorizer, p))
+    )
+    np.testing.assert_array_equal(*both)
 
 
 # The palette

@@ -1,0 +1,52 @@
+"""``colorize --refine`` and ``--hints``: what is asked for reaches the picture, and a wrong file stops it all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorlib.cli import main
+from colorlib.color import chroma_of
+from colorlib.data import read_photo, to_tensor, write_photo
+from colorlib.prediction import Colorizer, Hint, colorize_refined, write_hints
+
+
+@pytest.fixture
+def photo(tmp_path: Path, synthetic_photo: np.ndarray) -> Path:
+    path = tmp_path / "hill.png"
+    write_photo(path, synthetic_photo)
+    return path
+
+
+def coloured(photo: Path, out: Path, checkpoint: Path, *options: str) -> np.ndarray:
+    assert main(["colorize", str(photo), "--out", str(out), "--model", str(checkpoint), *options]) == 0
+    return read_photo(out / photo.name)
+
+
+def test_refine_spreads_the_surest_colours(photo, tmp_path, tiny_checkpoint):
+    plain = coloured(photo, tmp_path / "plain", tiny_checkpoint)
+    refined = coloured(photo, tmp_path / "refined", tiny_checkpoint, "--refine")
+    expected = colorize_refined(Colorizer.load(tiny_checkpoint, "cpu"), photo)
+    assert abs(refined.astype(int) - expected).max() <= 1 and (refined != plain).any()
+
+
+def test_hints_colour_their_place(photo, tmp_path, tiny_checkpoint):
+    write_hints(tmp_path / "hints.json", [Hint(0.5, 0.8, (0.15, -0.1))])
+    for extra in ([], ["--refine"]):
+        hints = ["--hints", str(tmp_path / "hints.json"), *extra]
+        picture = to_tensor(coloured(photo, tmp_path / "out", tiny_checkpoint, *hints))
+        height, width = picture.shape[1:]
+        there = chroma_of(picture)[:, int(0.8 * height), width // 2]
+        assert there.tolist() == pytest.approx([0.15, -0.1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("{}", "not hints"), ('{"format": "colorlib-hints-1", "hints": [{}]}', "hint 1: ")]
+)
+def test_wrong_hints_are_refused_before_anything_is_written(photo, tmp_path, tiny_checkpoint, capsys, text, message):
+    (tmp_path / "bad.json").write_text(text)
+    arguments = ["--out", str(tmp_path / "out"), "--model", str(tiny_checkpoint), "--hints", str(tmp_path / "bad.json")]
+    assert main(["colorize", str(photo), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert "bad.json: " in error and message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
