@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import av
 import numpy as np
 import torch
 from PIL import Image
@@ -21,6 +22,7 @@ from benchmarks import Row, race, row_of
 from colorlib.data import bundled, read_photo
 from colorlib.prediction import Colorizer, annealed_mean
 from colorlib.video import (
+    ENCODERS,
     SMOOTHERS,
     Film,
     FilmWriter,
@@ -31,7 +33,6 @@ from colorlib.video import (
     colorize_film,
     open_film,
     paint_all,
-    pyav,
     small_luma,
 )
 
@@ -59,13 +60,13 @@ def make_film(path: Path, size: tuple[int, int], pictures: int) -> Path:
     """A camera that wanders over a photo."""
     photo = Image.fromarray(read_photo(bundled("validation", "landscape")[0].path))
     large = np.asarray(photo.resize((size[0] + 64, size[1] + 64), Image.Resampling.BICUBIC))
-    with pyav().open(str(path), "w") as container:
+    with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=24, options={"preset": "veryfast"})
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         for i in range(pictures):
             x, y = round(32 + 32 * np.sin(i / 20)), round(32 + 32 * np.cos(i / 31))
             crop = np.ascontiguousarray(large[y : y + size[1], x : x + size[0]])
-            container.mux(video.encode(pyav().VideoFrame.from_ndarray(crop, format="rgb24")))
+            container.mux(video.encode(av.VideoFrame.from_ndarray(crop, format="rgb24")))
         container.mux(video.encode(None))
     return path
 
@@ -127,7 +128,7 @@ def clocked(seconds: list[float], function: Callable[[], T]) -> T:
 
 def encoding(film: Film, painted: list[Picture], source: Path) -> list[float]:
     """Seconds per picture of the encoder; it works in batches, so only the mean means something."""
-    writer = FilmWriter(source.with_name("encoded.mp4"), film, 18)
+    writer = FilmWriter(source.with_name("encoded.mp4"), film, ENCODERS[".mp4"], 18)
     begin = time.perf_counter()
     for picture in painted:
         writer.write(picture)

@@ -23,7 +23,7 @@ READING_ORDER = {
     "training": "losses config photos batches state loop",
     "prediction": "annealing upsampling colorizer propagation hints",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
-    "video": "smoothing motion cuts film pipeline shots metrics",
+    "video": "smoothing motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
     "course": "exercises figures plots widgets workbook",
     "cli": "shared colorize video models evaluate data bins train workbook",
 }

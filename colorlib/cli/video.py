@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorlib.cli.shared import Commands, add_command, add_model_options, load_colorizer
+from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer
 
 SMOOTHERS = ("kernel", "exponential", "published", "confidence", "motion", "seeds")  # as colorlib.video names them
 
@@ -18,10 +18,12 @@ def add_arguments(commands: Commands) -> None:
         "colour a film, without flicker",
         "Any film that FFmpeg reads is written as .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9), with its own size,\n"
         "times, sound and subtitles. The predictions of past frames are averaged with weights exp(-A i), i frames\n"
-        "back, up to T frames; a new scene starts afresh. OUT appears when it is complete, or not at all.",
+        "back, up to T frames; a new scene starts afresh. OUT appears when it is complete, or not at all; what an\n"
+        "interrupted run has coloured, but for the last half minute of film, is kept for --resume.",
         "video old.mp4 new.mp4",
         "video old.avi out/ --window 0                  each frame by itself",
         "video old.mp4 new.mkv --method motion --side-by-side",
+        "video old.mp4 new.mp4 --resume                 go on after an interruption",
     )
     parser.add_argument("film", metavar="IN", type=Path, help="the film")
     parser.add_argument("out", metavar="OUT", type=Path, help="the coloured film, or a folder to write it into")
@@ -42,15 +44,28 @@ def add_arguments(commands: Commands) -> None:
     parser.add_argument(
         "--quality", metavar="Q", type=int, default=18, help="of the encoder: 0 best, 51 smallest (default: 18)"
     )
+    unfinished = parser.add_mutually_exclusive_group()
+    unfinished.add_argument(
+        "--resume", action="store_true", default=None, help="go on with what an interrupted run has kept"
+    )
+    unfinished.add_argument(
+        "--restart", dest="resume", action="store_false", help="begin anew, whatever an interrupted run has kept"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Colour one film, and say what of it could not be kept."""
-    from colorlib.video import VideoColorizer, colorize_film, place_for
+    from colorlib.video import VideoColorizer, colorize_film, kept_pictures, place_for
 
     target = place_for(args.film, args.out)
     method = VideoColorizer(load_colorizer(args), args.alpha, args.window, args.method, args.temperature, args.cuts)
-    report = colorize_film(args.film, target, method, args.side_by_side, args.quality, progress=None)
+    try:
+        report = colorize_film(args.film, target, method, args.side_by_side, args.quality, None, args.resume)
+    except KeyboardInterrupt:
+        kept = kept_pictures(target)
+        hint = f"; {kept} coloured pictures are kept, and the same command with --resume goes on" if kept else ""
+        print(f"colorlib: interrupted{hint}", file=sys.stderr)
+        return INTERRUPTED
     for problem in report.problems:
         print(f"colorlib: note: {problem}", file=sys.stderr)
     print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}; scene cuts: {report.cuts}")

@@ -24,7 +24,7 @@ from PIL import Image
 
 from colorlib.errors import ColorlibError
 from colorlib.files import PROJECT, atomic_write
-from colorlib.video.film import encode_clip
+from colorlib.video.encoder import encode_clip
 
 # Okabe & Ito's colours: told apart with any kind of colour vision.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING
 from colorlib.lazy import lazily
 
 if TYPE_CHECKING:
+    from colorlib.video.clock import *
     from colorlib.video.cuts import *
+    from colorlib.video.encoder import *
     from colorlib.video.film import *
+    from colorlib.video.frames import *
     from colorlib.video.metrics import *
     from colorlib.video.motion import *
+    from colorlib.video.pieces import *
     from colorlib.video.pipeline import *
     from colorlib.video.shots import *
     from colorlib.video.smoothing import *
+    from colorlib.video.tracks import *
 
 __getattr__, __dir__, __all__ = lazily(
     __name__,
@@ -19,7 +24,12 @@ __getattr__, __dir__, __all__ = lazily(
         "smoothing": "ConfidenceKernel published_alpha Smoother TemporalKernel",
         "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
         "cuts": "likeness SceneCuts thumbnail",
-        "film": "can_hold encode_clip ENCODERS Film FilmWriter luma_plane open_film Picture pyav",
+        "clock": "Clock Growing",
+        "frames": "BT601 BT709 ColorStandard LumaReader standard_of",
+        "film": "Film open_film Picture",
+        "encoder": "encode_clip ENCODERS FilmWriter",
+        "tracks": "assemble can_hold Tracks",
+        "pieces": "keeping kept_pictures Pieces",
         "pipeline": "ahead chroma_planes colorize_film paint_all paint_picture place_for Report small_luma SMOOTHERS "
         "VideoColorizer",
         "shots": "camera_move joined MOVES real_clip Shot visible",

@@ -4,15 +4,17 @@ The network looks at a small luma, and the two chrominance planes of a film are 
 pictures themselves are only copied. That is what makes colouring faster than showing on an ordinary computer.
 """
 
+import hashlib
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import av
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,23 +22,22 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.color.spaces import join, rgb_to_yuv
+from colorlib.color.spaces import join
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
-from colorlib.files import atomic_write
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import local_linear_model, paint
 from colorlib.video.cuts import SceneCuts
-from colorlib.video.film import BLACK, ENCODERS, WHITE, FilmWriter, Picture, open_film, pyav
+from colorlib.video.encoder import ENCODERS
+from colorlib.video.film import Film, Picture, open_film
+from colorlib.video.frames import BLACK, BT601, WHITE, ColorStandard
 from colorlib.video.motion import MotionKernel, SeedKernel
+from colorlib.video.pieces import SECONDS, Pieces, keeping
 from colorlib.video.smoothing import ConfidenceKernel, Smoother, TemporalKernel, published_alpha
-
-if TYPE_CHECKING:
-    import av
+from colorlib.video.tracks import assemble
 
 T = TypeVar("T")
-CHROMA_STEPS = torch.tensor([224 / (2 * 0.436), 224 / (2 * 0.615)])[:, None, None]  # from U, V to Cb, Cr
 
 
 SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
@@ -79,6 +80,9 @@ class VideoColorizer:
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
         self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
         self.cuts = cuts
+        self.settings = {"alpha": alpha, "window": str(window), "method": method, "cuts": cuts}
+        self.settings |= {"temperature": self.temperature, "model": fingerprint(colorizer)}
+        self.memory = min(window, 17 / alpha if alpha else inf)  # frames; beyond that weights vanish in float32
         self.reset()
 
     def reset(self) -> None:
@@ -123,8 +127,11 @@ def colorize_film(
     side_by_side: bool = False,
     quality: int = 18,
     progress: bool | None = True,
+    resume: bool | None = None,
 ) -> Report:
     """Colour a film file. The new file appears under its name when it is complete, or not at all.
+
+    What an interrupted run has finished is kept in a hidden folder beside the new file (see `pieces`).
 
     Args:
         source: any film that FFmpeg reads; colours that it already has are ignored.
@@ -133,54 +140,78 @@ def colorize_film(
         side_by_side: the gray film at the left, the coloured one at the right.
         quality: the encoder's constant rate factor, 0 (best, largest) to 51; at 18 hardly any loss can be seen.
         progress: show a bar with the time left; None: only on a terminal.
+        resume: go on with what an interrupted run has kept (True), or begin anew (False).
 
     Raises:
-        ColorlibError: if the film cannot be read or the new one cannot be written.
+        ColorlibError: if the film cannot be read or the new one cannot be written, or if an interrupted run has kept
+            something and ``resume`` does not say what to do with it.
     """
     source, target = Path(source), Path(target)
     _check_target(source, target, quality)
     video.reset()
-    pictures = 0
-    hidden = None if progress is None else not progress
     try:
-        with atomic_write(target) as partial, open_film(source) as film:
-            writer = FilmWriter(partial, film, quality)
-            # The decoder runs ahead of the network, and the network of the encoder, by a few pictures.
-            painted = ahead(paint_all(ahead(iter(film)), video, side_by_side))
-            bar = tqdm(total=film.length, desc=source.name, unit=" pictures", disable=hidden)
-            with writer.container, bar, closing(painted):
-                for item in painted:
-                    writer.write(item)
-                    if isinstance(item, Picture):
-                        pictures += 1
-                        bar.update()
-                if not pictures:
-                    raise ColorlibError(f"{source} holds no picture that can be decoded")
-                writer.finish()
-            problems = _problems(film.damaged, film.video.frames, pictures, writer)
-    except (pyav().error.FFmpegError, OSError) as error:
+        with (
+            open_film(source) as film,
+            keeping(target, _job(source, target, video, side_by_side, quality), resume) as kept,
+        ):
+            _color_pictures(film, video, kept, target, side_by_side, quality, progress)
+            whole = kept.folder / f"whole{target.suffix}"
+            problems = _problems(film, kept) + assemble(source, kept.files, film.time_base, whole)
+            report = Report(kept.pictures, video.cuts_found, problems)
+            whole.replace(target)
+    except (av.error.FFmpegError, OSError) as error:
         raise ColorlibError(f"cannot write {target}: {error}") from error
-    return Report(pictures, video.cuts_found, problems)
+    return report
 
 
-def paint_all(
-    items: "Generator[Picture | av.Packet[Any]]", video: VideoColorizer, side_by_side: bool
-) -> "Generator[Picture | av.Packet[Any]]":
-    """Colour the pictures of a stream; what is not a picture passes through."""
-    with closing(items):
-        for item in items:
-            yield paint_picture(item, video, side_by_side) if isinstance(item, Picture) else item
+def _color_pictures(
+    film: Film,
+    video: VideoColorizer,
+    kept: Pieces,
+    target: Path,
+    side_by_side: bool,
+    quality: int,
+    progress: bool | None,
+) -> None:
+    """Colour the pictures that no kept piece has. The decoder runs ahead of the network, and it of the encoder."""
+    begin = kept.end
+    if target.suffix.lower() == ".webm":
+        film.make_pixels_square()
+    hidden = None if progress is None else not progress
+    bar = tqdm(total=film.length, initial=kept.pictures, desc=film.path.name, unit=" pictures", disable=hidden)
+    painted = ahead(paint_all(ahead(_from(film, video, begin)), video, side_by_side))
+    with bar, closing(painted):
+        new = (picture for picture in painted if begin is None or picture.pts > begin)
+        for _ in kept.write(new, film, target, quality):
+            bar.update()
+    if not kept.done:
+        raise ColorlibError(f"{film.path} holds no picture that can be decoded")
+
+
+def _from(film: Film, video: VideoColorizer, end: int | None) -> Generator[Picture]:
+    """The pictures after the last one that is kept, and before them those that the smoother needs to see again."""
+    again = min(ceil(video.memory / film.rate), SECONDS) if video.memory < inf else SECONDS
+    for picture in film:
+        if end is None or picture.pts > end - again / film.time_base:
+            yield picture
+
+
+def paint_all(pictures: Generator[Picture], video: VideoColorizer, side_by_side: bool) -> Generator[Picture]:
+    """Colour the pictures of a film."""
+    with closing(pictures):
+        for picture in pictures:
+            yield paint_picture(picture, video, side_by_side)
 
 
 def paint_picture(picture: Picture, video: VideoColorizer, side_by_side: bool = False) -> Picture:
     """Colour one picture. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
     plane = np.pad(picture.luma, [(0, side % 2) for side in picture.luma.shape], mode="edge")
     luma = small_luma(plane, video.colorizer.frame)
-    chroma = chroma_planes(plane, luma, video.chroma(luma))
+    chroma = chroma_planes(plane, luma, video.chroma(luma), picture.standard)
     if side_by_side:
         plane = np.concatenate([plane, plane], axis=1)
         chroma = np.concatenate([np.full_like(chroma, 128), chroma], axis=2)
-    return Picture(plane, picture.pts, chroma)
+    return Picture(plane, picture.pts, chroma, picture.standard)
 
 
 def small_luma(plane: np.ndarray, longest: int) -> Tensor:
@@ -191,16 +222,21 @@ def small_luma(plane: np.ndarray, longest: int) -> Tensor:
     return to_unit(torch.from_numpy(np.array(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS))))
 
 
-def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor) -> np.ndarray:
+def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor, standard: ColorStandard = BT601) -> np.ndarray:
     """Chrominance (2, h, w) predicted on a small luma (h, w), at half the size of a plane (H, W) of even sides.
 
-    Returns Cb and Cr, uint8 (2, H/2, W/2). As in `paint`, colour borders follow the film's own edges.
+    Returns Cb and Cr of a colour standard, uint8 (2, H/2, W/2). As in `paint`, colour borders follow the film's own
+    edges.
     """
     half = F.avg_pool2d(to_unit(torch.from_numpy(plane))[None], 2)
     lines = torch.cat(local_linear_model(luma, chroma))
     slope, offset = F.interpolate(lines[None], half.shape[-2:], mode="bilinear")[0].split(2)
-    shown = rgb_to_yuv(join(half[0], slope * half + offset))[1:]  # join tones down what the luma cannot show
-    return (128 + CHROMA_STEPS * shown).round().to(torch.uint8).numpy()
+    shown = join(half[0], slope * half + offset)  # which tones down what the luma cannot show
+    red, green, blue = shown
+    brightness = standard.red * red + (1 - standard.red - standard.blue) * green + standard.blue * blue
+    cb = (blue - brightness) / (2 - 2 * standard.blue)
+    cr = (red - brightness) / (2 - 2 * standard.red)
+    return (128 + 224 * torch.stack([cb, cr])).round().to(torch.uint8).numpy()
 
 
 def to_unit(plane: Tensor) -> Tensor:
@@ -272,10 +308,31 @@ def _check_target(source: Path, target: Path, quality: int) -> None:
         raise ColorlibError(f"the quality must be between 0 (best) and 51, got {quality}")
 
 
-def _problems(damaged: int, announced: int, pictures: int, writer: FilmWriter) -> list[str]:
-    problems = [f"left out: {what}, which {writer.video.container.format.name} cannot hold" for what in writer.left_out]
-    if damaged:
-        problems.append(f"{damaged} damaged pieces were left out")
-    if announced > pictures + damaged:
-        problems.append(f"the film ends early: {pictures} of {announced} pictures")
+def fingerprint(colorizer: Colorizer) -> str:
+    """A short text that is another one for another network, or other bins."""
+    digest = hashlib.sha256(colorizer.bins.colors.cpu().numpy().tobytes())
+    for tensor in colorizer.model.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    return f"{digest.hexdigest()[:16]} at {colorizer.frame}"
+
+
+def _job(source: Path, target: Path, video: VideoColorizer, side_by_side: bool, quality: int) -> dict[str, Any]:
+    """All that decides what the coloured pictures are."""
+    about = source.stat()
+    film = {"film": [source.name.encode("utf-8", "replace").decode(), about.st_size, about.st_mtime_ns]}
+    kind = {"kind of film": ENCODERS[target.suffix.lower()][0], "side-by-side": side_by_side, "quality": quality}
+    return film | kind | video.settings
+
+
+def _problems(film: Film, kept: Pieces) -> list[str]:
+    """In words, what was wrong with the pictures of a film."""
+    problems = list(film.reader.notes)
+    if film.clock.jumps:
+        problems.append(f"the clock jumps {film.clock.jumps} times: what follows was moved to where the film was")
+    if film.mended:
+        problems.append(f"{film.mended} pictures had a time that was wrong: it was mended")
+    if film.damaged:
+        problems.append(f"{film.damaged} damaged pieces were left out")
+    if film.video.frames > film.seen:
+        problems.append(f"the film ends early: {film.seen} of {film.video.frames} pictures")
     return problems

@@ -15,7 +15,7 @@ from torch import Tensor
 from colorlib.color.spaces import luma_of
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
-from colorlib.video.film import pyav
+from colorlib.video.film import open_film
 from colorlib.video.motion import backward_flow, inside, warp
 
 
@@ -93,8 +93,8 @@ def _exact_flow(now: tuple[float, float, float], before: tuple[float, float, flo
 def real_clip(path: str | Path, frames: int = 24, width: int = 160) -> Shot:
     """The first frames of a real film in its own colours; its motion is estimated from the gray film."""
     pictures = []
-    with pyav().open(str(path)) as container:
-        for frame in container.decode(video=0):
+    with open_film(path) as film:
+        for frame in film.container.decode(film.video):
             pictures.append(fit(frame.to_ndarray(format="rgb24"), width))
             if len(pictures) == frames:
                 break
