@@ -25,7 +25,7 @@ from colorlib.color import ColorBins, UVHistogram, chroma_of
 from colorlib.data import Cache, bundled, count_chroma, find_photos, folder_sources, prepare, read_photo
 from colorlib.models import build
 from colorlib.parallel import in_parallel
-from colorlib.training import TrainingConfig, batch_of, disturb, encode_batch, rebalanced_cross_entropy
+from colorlib.training import TrainingConfig, degrade_luma, draw_batch, encode_batch, rebalanced_cross_entropy
 
 PIXELS = 1_000_000
 
@@ -100,11 +100,11 @@ def decoding(folder: Path) -> list[Row]:
 def delivery(folder: Path) -> list[Row]:
     """Training steps on batches of a cache, against the same step on one batch that is there already."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    config = TrainingConfig(frame=256, crop=128, smallest=256)
-    frames = Cache(folder / "cache").frames("train").to(device)
+    config = TrainingConfig(image_size=256, crop=128, min_size=256)
+    frames = Cache(folder / "cache").photos("train").to(device)
     bins = ColorBins.from_histogram(count_chroma(frames))
     weights = bins.weights(config.lam).to(device)
-    model = build(config.model, config.n).to(device)
+    model = build(config.model, config.num_bins).to(device)
     optimizer = torch.optim.Adam(model.parameters())
 
     def train(luma: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> None:
@@ -115,11 +115,11 @@ def delivery(folder: Path) -> list[Row]:
         loss.item()  # on a GPU: wait until the step is done
 
     def deliver(step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        crops, mask = batch_of(frames, step, config)
+        crops, mask = draw_batch(frames, step, config)
         luma, target = encode_batch(crops, bins)
-        return disturb(luma, step, config), target, mask
+        return degrade_luma(luma, step, config), target, mask
 
-    resident, crops = deliver(0), batch_of(frames, 0, config)[0]
+    resident, crops = deliver(0), draw_batch(frames, 0, config)[0]
     steps = iter(range(10**9))
     rows = race(
         {
@@ -131,14 +131,14 @@ def delivery(folder: Path) -> list[Row]:
         rounds=12,
     )
     for row in rows:
-        row.note = f"{config.batch / row.median:.0f} samples/s"
+        row.note = f"{config.batch_size / row.median:.0f} samples/s"
     rows[1].note += f", {100 / (rows[1].ratio or 1):.0f} % of the bound"
     return rows
 
 
 def encoding(folder: Path) -> list[Row]:
     """Pixels into bins, on one thread each, against SciPy's k-d tree; all must agree on every pixel."""
-    frames = Cache(folder / "cache", verify=False).frames()
+    frames = Cache(folder / "cache", verify=False).photos()
     real = torch.cat([batch.rgb[batch.mask()] for batch in frames.batches(8)])[:PIXELS, None]
     random = torch.randint(256, real.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     bins = ColorBins.from_histogram(UVHistogram().add_rgb(real))
@@ -234,13 +234,13 @@ def kill_and_resume(folder: Path, times: int, size: int) -> int:
 READ = """
 import sys, torch
 from colorlib.data import Cache
-from colorlib.training import batch_of
+from colorlib.training import draw_batch
 from colorlib.training import TrainingConfig
 size = int(sys.argv[2])
 config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)
 frames = Cache(sys.argv[1], verify=False).frames("train")
 for step in range(200):
-    batch_of(frames, step, config)
+    draw_batch(frames, step, config)
 lines = dict(line.split(":") for line in open("/proc/self/status"))
 print(int(lines["RssAnon"].split()[0]) // 1000)
 """

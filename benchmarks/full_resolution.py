@@ -15,7 +15,7 @@ from PIL import Image
 import colorlib
 from benchmarks import Row, row_of
 from colorlib.data import bundled, read_photo, write_photo
-from colorlib.prediction import annealed_mean, paint
+from colorlib.prediction import annealed_mean, upsample_and_merge
 
 SIZE = 7746, 5164  # 40.0 megapixels
 ROUNDS = 3
@@ -36,12 +36,12 @@ def measure() -> list[Row]:
         Image.open(bundled("validation", "landscape")[0].path).resize(SIZE).save(source, quality=90)
         for _ in range(ROUNDS):
             rgb = timed("read the JPEG", read_photo, source)
-            luma = timed("shrink to the network's frame", colorizer.frame_of, rgb)
+            luma = timed("shrink to the network's frame", colorizer.input_luma, rgb)
             logits = timed("network", colorizer.logits, luma)
             chroma = timed("annealed mean", annealed_mean, logits, colorizer.bins.colors, colorizer.temperature)
-            coloured = timed("enlarge the chrominance, join with the luma", paint, rgb, luma, chroma)
-            timed("write the JPEG", write_photo, target, coloured)
-        assert np.array_equal(coloured, colorizer.colorize(rgb)), "these are not the steps of Colorizer.colorize"
+            colored = timed("enlarge the chrominance, join with the luma", upsample_and_merge, rgb, luma, chroma)
+            timed("write the JPEG", write_photo, target, colored)
+        assert np.array_equal(colored, colorizer.colorize(rgb)), "these are not the steps of Colorizer.colorize"
     whole = [sum(seconds) for seconds in zip(*times.values())]
     rows = [row_of("everything", whole, whole)]
     return rows + [row_of(step, seconds, whole) for step, seconds in times.items()]

@@ -44,7 +44,7 @@ def panel_of(stem: str) -> ipywidgets.VBox:
 
     def load_large(*arguments: Any) -> Colorizer:
         colorizer = load(*arguments)
-        colorizer.frame = FRAME
+        colorizer.input_size = FRAME
         return colorizer
 
     def stop_here(*arguments: Any, **controls: Any) -> None:

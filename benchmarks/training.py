@@ -17,19 +17,19 @@ from torch import Tensor, nn
 
 from benchmarks import Row, race, row_of
 from colorlib.color import ColorBins
-from colorlib.data import Frames, bundled, count_chroma, load_frames
+from colorlib.data import PaddedPhotos, bundled, count_chroma, load_padded
 from colorlib.models import build
 from colorlib.training import (
     Objective,
     TrainingConfig,
-    batch_of,
-    disturb,
-    learn,
-    loss_of_share,
-    luma_of_frames,
+    degrade_luma,
+    draw_batch,
+    local_loss,
+    luma_of_photos,
     make_network,
     make_optimizer,
     rebalanced_cross_entropy,
+    training_step,
 )
 
 EPOCHS, PHOTOS, BATCH, FRAME = 35, 13_469, 64, 256  # the paper's, as far as Figure 8 tells
@@ -48,10 +48,10 @@ def measure() -> list[Row]:
     return rows
 
 
-def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.Optimizer, Frames]:
+def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.Optimizer, PaddedPhotos]:
     """Everything that a training step needs, on the GPU if there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    frames = load_frames([photo.path for photo in bundled("train")], config.frame)[0].to(device)
+    frames = load_padded([photo.path for photo in bundled("train")], config.image_size)[0].to(device)
     bins = ColorBins.from_histogram(count_chroma(frames))
     model, network = make_network(build(config.model), config, device)
     return network, Objective(config.loss, bins, config.lam, device), make_optimizer(model, config), frames
@@ -60,11 +60,11 @@ def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.
 def steps() -> list[Row]:
     """A whole step (batch, augmentation, loss, update, as in training) against forward and backward alone."""
     rows = []
-    for augment in ("ours", "paper"):
-        config = TrainingConfig(frame=128, crop=128, smallest=128, batch=16, augment=augment)
+    for augment in ("zoom-crop", "paper"):
+        config = TrainingConfig(image_size=128, crop=128, min_size=128, batch_size=16, augment=augment)
         network, objective, optimizer, frames = prepared(config)
-        rgb, mask = batch_of(frames, 0, config)
-        luma = disturb(luma_of_frames(rgb), 0, config)
+        rgb, mask = draw_batch(frames, 0, config)
+        luma = degrade_luma(luma_of_photos(rgb), 0, config)
         target = objective.bins.encode_rgb(rgb)
         step = iter(range(10**9))
 
@@ -75,12 +75,12 @@ def steps() -> list[Row]:
 
         def resident(network=network, objective=objective, optimizer=optimizer, luma=luma, rgb=rgb, mask=mask) -> None:
             optimizer.zero_grad(set_to_none=True)
-            loss_of_share(network, objective, luma, rgb, mask).backward()
+            local_loss(network, objective, luma, rgb, mask).backward()
             optimizer.step()
             synchronize()
 
         def whole(parts=(network, objective, optimizer, frames), step=step, config=config) -> None:
-            learn(*parts, next(step), config)
+            training_step(*parts, next(step), config)
             synchronize()
 
         contest = {
@@ -90,7 +90,7 @@ def steps() -> list[Row]:
         }
         found = race(contest, rounds=9)
         for row in found:
-            row.note = f"{config.batch / row.median:.0f} photos/s, {100 / (row.ratio or 1):.0f} % of the bound"
+            row.note = f"{config.batch_size / row.median:.0f} photos/s, {100 / (row.ratio or 1):.0f} % of the bound"
         rows += found
     return rows
 
@@ -152,14 +152,14 @@ def highest_memory() -> int:
 
 def paper_budget(timed_steps: int = 300) -> list[Row]:
     """The paper's training on this GPU: some hundred steps are timed, and the time of all of them follows."""
-    config = TrainingConfig(frame=FRAME, crop=FRAME, smallest=FRAME, batch=BATCH, augment="none")
+    config = TrainingConfig(image_size=FRAME, crop=FRAME, min_size=FRAME, batch_size=BATCH, augment="none")
     network, objective, optimizer, frames = prepared(config)
     for step in range(30):  # compiles on first use
-        learn(network, objective, optimizer, frames, step, config)
+        training_step(network, objective, optimizer, frames, step, config)
     synchronize()
     begin = time.perf_counter()
     for step in range(30, 30 + timed_steps):
-        learn(network, objective, optimizer, frames, step, config)
+        training_step(network, objective, optimizer, frames, step, config)
     synchronize()
     budget_steps = EPOCHS * PHOTOS / BATCH
     seconds = (time.perf_counter() - begin) / timed_steps * budget_steps

@@ -93,7 +93,7 @@ def stages(name: str, source: Path, colorizer: Colorizer) -> list[Row]:
         parts: dict[str, list[float]] = {"decode": decoding, "shrink": [], NETWORK: [], "enlarge": []}
         painted = []
         for picture in pictures:
-            luma = clocked(parts["shrink"], lambda picture=picture: small_luma(picture.luma, colorizer.frame))
+            luma = clocked(parts["shrink"], lambda picture=picture: small_luma(picture.luma, colorizer.input_size))
             chroma = clocked(parts[NETWORK], lambda luma=luma: video.chroma(luma))
             planes = clocked(parts["enlarge"], lambda p=picture, y=luma, uv=chroma: chroma_planes(p.luma, y, uv))
             painted.append(Picture(picture.luma, picture.pts, planes))

@@ -113,8 +113,8 @@ def wrap_ddp(model: nn.Module, device: torch.device) -> tuple[nn.Module, nn.Modu
     return model, DistributedDataParallel(model)
 
 
-def shares_normalised_apart(model: nn.Module, device: torch.device) -> int:
-    """Into how many shares each batch falls for batch norm: 1 if it is seen as a whole, or there is no batch norm."""
+def batch_norm_groups(model: nn.Module, device: torch.device) -> int:
+    """Into how many groups each batch falls for batch norm: 1 if it is seen as a whole, or there is no batch norm."""
     normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
     return rank_and_world_size()[1] if normalised and device.type == "cpu" else 1
 

@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from colorlib.color import ColorBins, chroma_of, join, luma_of
-from colorlib.data import bundled, count_chroma, find_photos, fit, load_frames, read_photo, to_tensor
-from colorlib.evaluation import area_under_accuracy, bin_accuracy, bootstrap, colourfulness, psnr
+from colorlib.color import ColorBins, chroma_of, luma_of, merge_luma_chroma
+from colorlib.data import bundled, count_chroma, find_photos, fit, load_padded, read_photo, to_tensor
+from colorlib.evaluation import area_under_accuracy, bin_accuracy, bootstrap, colorfulness, psnr
 from colorlib.files import read_rows, write_rows
-from colorlib.prediction import Colorizer, annealed_mean, paint
+from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "FlatNet": {"model": "FlatNet"},
     "Bottleneck": {"model": "Bottleneck"},
     "ContextUNet": {"model": "ContextUNet"},
-    "PlainTwin": {"model": "PlainTwin"},
+    "ContextUNetControl": {"model": "ContextUNetControl"},
     # rebalancing (§2.1)
     "lam-0": {"lam": 0.0},
     "lam-1": {"lam": 1.0},
@@ -55,8 +55,8 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "augment-none": {"augment": "none"},
     "augment-paper": {"augment": "paper"},
     # how large a photo is when the network sees it, at equal iterations
-    "frame-96": {"frame": 96, "crop": 96, "smallest": 72},
-    "frame-128": {"frame": 128, "crop": 128, "smallest": 96},
+    "frame-96": {"image_size": 96, "crop": 96, "min_size": 72},
+    "frame-128": {"image_size": 128, "crop": 128, "min_size": 96},
     # growing variety of scenes (§4.4), with the same number of photos; see `scenes`
     "variety-1": {},
     "variety-half": {},
@@ -68,7 +68,7 @@ SEEDS_TO_CLAIM = 3  # a difference seen with fewer may be the seed's
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),
-    ("ContextUNet", "PlainTwin"),
+    ("ContextUNet", "ContextUNetControl"),
     ("ContextUNet", BASE_NAME),
     ("lam-0", BASE_NAME),
     ("lam-1", BASE_NAME),
@@ -88,7 +88,7 @@ METRICS = {  # column: heading and decimals
     "accuracy": ("bin accuracy", 3),
     "psnr": ("PSNR (dB)", 2),
     "gain": ("gain over gray (dB)", 2),
-    "colourfulness": ("CF", 1),
+    "colorfulness": ("CF", 1),
     "auc_rebalanced": ("rebalanced AuC (%)", 2),
 }
 Row = dict[str, Any]
@@ -142,20 +142,27 @@ def run_missing(
     for seed, name in tqdm(todo, desc="experiments", unit="run"):
         values = {"photos": folders, "seed": seed, **parse_settings(settings), **EXPERIMENTS[name]}
         config = TrainingConfig.from_yaml(BASE, **values)
-        config.out = f"{config.out}/{name}-{seed}-{pool}"
+        config.out_dir = f"{config.out_dir}/{name}-{seed}-{pool}"
         recipe = fingerprint(config)
         if any(row[:4] == (name, str(seed), str(pool), recipe) for row in map(key_of, results.rows)):
             continue
         judge = judge or Judge()
         if name in VARIETY:
-            config.photos = [str(scenes(categories, VARIETY[name], seed, Path(config.out)))]
+            config.photos = [str(scenes(categories, VARIETY[name], seed, Path(config.out_dir)))]
         begin = time.perf_counter()
         colorizer = Colorizer.load(train(config))
         seconds = time.perf_counter() - begin
         used = colorizer.record["training"]["photos"]["used"]
         temperature, rows = judge(colorizer)
-        row = {"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, "photos": used, "steps": config.steps}
-        row |= {"frame": config.frame, "temperature": temperature}
+        row = {
+            "experiment": name,
+            "seed": seed,
+            "pool": pool,
+            "recipe": recipe,
+            "photos": used,
+            "steps": config.max_steps,
+        }
+        row |= {"frame": config.image_size, "temperature": temperature}
         row |= {metric: mean_of(rows, metric) for metric in METRICS}
         photos.add({"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, **line} for line in rows)
         results.add([row | {"seconds": round(seconds, 1)}])  # last: only now is the experiment done
@@ -167,7 +174,7 @@ def key_of(row: Row) -> tuple[str, ...]:
 
 def fingerprint(config: TrainingConfig) -> str:
     """Eight digits that differ for other settings; where photos and results lie does not matter."""
-    elsewhere = ("out", "photos", "seed", "device", "save_minutes", "lam_answer")
+    elsewhere = ("out_dir", "photos", "seed", "device", "checkpoint_minutes", "lam_inference")
     settings = {key: value for key, value in asdict(config).items() if key not in elsewhere}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -187,7 +194,7 @@ class Judge:
 
     def __init__(self) -> None:
         paths = [photo.path for photo in bundled("train")]
-        counts = count_chroma(load_frames(paths, 64)[0])
+        counts = count_chroma(load_padded(paths, 64)[0])
         self.bins = ColorBins.from_histogram(counts, 32, "kmeans")
         self.rarity = (1 / self.bins.frequency.clamp(min=1e-6)).float()
         self.to_choose_on = [read_photo(path) for path in paths[::3]]
@@ -205,16 +212,16 @@ class Judge:
             return 1.0
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
-            truth = to_tensor(fit(rgb, colorizer.frame))
+            truth = to_tensor(fit(rgb, colorizer.input_size))
             logits = colorizer.logits(luma_of(truth))
             for i, temperature in enumerate(TEMPERATURES):
                 chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
-                totals[i] += psnr(join(luma_of(truth), chroma).clamp(0, 1), truth)
+                totals[i] += psnr(merge_luma_chroma(luma_of(truth), chroma).clamp(0, 1), truth)
         return TEMPERATURES[int(totals.argmax())]
 
     def measure(self, colorizer: Colorizer, rgb: np.ndarray, temperature: float) -> Row:
         """All metrics of one photo of at most 256 pixels a side."""
-        truth, small = to_tensor(rgb), to_tensor(fit(rgb, colorizer.frame))
+        truth, small = to_tensor(rgb), to_tensor(fit(rgb, colorizer.input_size))
         luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
         if colorizer.is_regression:
             chroma, nll = colorizer.chroma(luma), ""
@@ -224,14 +231,14 @@ class Judge:
             chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
             nll = round(-float(logits.log_softmax(0).gather(0, target[None]).mean()), 5)
             accuracy = bin_accuracy(logits, target)
-        picture = to_tensor(paint(rgb, luma, chroma))
-        gray = join(luma_of(truth), torch.zeros_like(chroma_of(truth)))
+        picture = to_tensor(upsample_and_merge(rgb, luma, chroma))
+        gray = merge_luma_chroma(luma_of(truth), torch.zeros_like(chroma_of(truth)))
         score = psnr(picture, truth)
         numbers = {
             "accuracy": accuracy,
             "psnr": score,
             "gain": score - psnr(gray, truth),
-            "colourfulness": colourfulness(picture),
+            "colorfulness": colorfulness(picture),
             "auc_rebalanced": area_under_accuracy(picture, truth, self.rarity[self.bins.encode(chroma_of(truth))]),
         }
         return {"nll": nll} | {name: round(value, 5) for name, value in numbers.items()}

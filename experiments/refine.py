@@ -28,7 +28,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.color import chroma_of, join, luma_of
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Photo, bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import (
     BASELINES,
@@ -37,8 +37,8 @@ from colorlib.evaluation import (
     area_under_accuracy,
     bin_histogram,
     bootstrap,
-    colour_bleeding,
-    colourfulness,
+    color_bleeding,
+    colorfulness,
     distance_to_edge,
     psnr,
     stains,
@@ -51,9 +51,9 @@ from colorlib.prediction import (
     annealed_mean,
     apply_hints,
     enlarge,
-    paint,
     propagate,
     refine,
+    upsample_and_merge,
 )
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ METRICS = {
     "edge_error": "error in (a, b) at edges",
     "bleeding": "bleeding",
     "stains": "stains",
-    "colourfulness": "colourfulness",
+    "colorfulness": "colorfulness",
 }
 COST = """
 import resource, sys, time
@@ -113,33 +113,37 @@ def scores(picture: Tensor, truth: Tensor, colorizer: Colorizer) -> dict[str, fl
         "psnr": psnr(picture, truth),
         "auc_rebalanced": area_under_accuracy(picture, truth, rarity),
         "edge_error": float(ab_distance(picture, truth)[near].mean()) if near.any() else float("nan"),
-        "bleeding": colour_bleeding(chroma_of(picture), distance),
+        "bleeding": color_bleeding(chroma_of(picture), distance),
         "stains": stains(bins.encode(chroma_of(picture))),
-        "colourfulness": colourfulness(picture),
+        "colorfulness": colorfulness(picture),
     }
 
 
 def seed_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, temperatures: list[float]) -> list[dict[str, Any]]:
     """A photo coloured in every way, at every temperature, and by what costs no network."""
     truth = to_tensor(rgb)
-    luma, small = luma_of(truth), colorizer.frame_of(rgb)
+    luma, small = luma_of(truth), colorizer.input_luma(rgb)
     logits = colorizer.logits(small).cpu()
     confidence = enlarge(logits.softmax(0).amax(0)[None], luma.shape)[0]
     name = {"part": "seeds", "photo": photo.path.stem}
     baselines = Baselines.from_dict(colorizer.record["baselines"])
     rows = [name | {"way": "truth"} | scores(truth, truth, colorizer)]
     for way in BASELINES:
-        rows.append(name | {"way": way} | scores(join(luma, baselines.colour(way, luma)), truth, colorizer))
+        rows.append(
+            name | {"way": way} | scores(merge_luma_chroma(luma, baselines.chroma(way, luma)), truth, colorizer)
+        )
     for temperature in temperatures:
         chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
         large = enlarge(chroma, luma.shape)
         blurred = torch.from_numpy(ndimage.gaussian_filter(large.numpy(), (0, 6, 6), mode="nearest"))
         pictures = {
-            "as predicted": to_tensor(paint(rgb, small, chroma)),
-            "blurred (6 px)": join(luma, blurred),
-            "spread exactly": join(luma, refine(luma, large, confidence)),
-            "spread fast": join(luma, refine(luma, large, confidence, fast=True)),
-            "surest 30 % alone": join(luma, refine(luma, large, confidence, Seeds(coverage=0.3, firmness=1.0))),
+            "as predicted": to_tensor(upsample_and_merge(rgb, small, chroma)),
+            "blurred (6 px)": merge_luma_chroma(luma, blurred),
+            "spread exactly": merge_luma_chroma(luma, refine(luma, large, confidence)),
+            "spread fast": merge_luma_chroma(luma, refine(luma, large, confidence, fast=True)),
+            "surest 30 % alone": merge_luma_chroma(
+                luma, refine(luma, large, confidence, Seeds(coverage=0.3, firmness=1.0))
+            ),
         }
         for way, picture in pictures.items():
             rows.append(name | {"way": way, "temperature": temperature} | scores(picture, truth, colorizer))
@@ -152,7 +156,7 @@ def hint_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray) -> list[dict[
     luma, chroma = luma_of(truth), chroma_of(truth)
     height, width = luma.shape
     faithful = colorizer.record.get("temperatures", {}).get("faithful", 1.0)
-    own = enlarge(colorizer.chroma(colorizer.frame_of(rgb), faithful).cpu(), luma.shape)
+    own = enlarge(colorizer.chroma(colorizer.input_luma(rgb), faithful).cpu(), luma.shape)
     places = np.random.default_rng(int.from_bytes(photo.path.stem.encode()[-6:], "big")).random((max(HINTS), 2))
     hints = [Hint(x, y, tuple(chroma[:, int(y * height), int(x * width)].tolist())) for x, y in places.tolist()]
     rows = []
@@ -166,14 +170,14 @@ def hint_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray) -> list[dict[
             answers["hints alone (Levin)"] = propagate(luma, chroma, given)
             answers["nearest hint"] = chroma[:, nearest[0], nearest[1]]
         for way, answer in answers.items():
-            score = {"psnr": psnr(join(luma, answer), truth)}
+            score = {"psnr": psnr(merge_luma_chroma(luma, answer), truth)}
             rows.append({"part": "hints", "photo": photo.path.stem, "way": way, "hints": count} | score)
     return rows
 
 
 def palette_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, photos: list[Photo]) -> list[dict[str, Any]]:
     """The network's bins reweighted: log p + log(reference / mean p), half and in full."""
-    truth, small, bins = to_tensor(rgb), colorizer.frame_of(rgb), colorizer.bins
+    truth, small, bins = to_tensor(rgb), colorizer.input_luma(rgb), colorizer.bins
     logits = colorizer.logits(small).cpu()
     alike = [other for other in photos if other.kind == photo.kind and other.path != photo.path] or photos
     other = alike[(photos.index(photo)) % len(alike)]
@@ -186,7 +190,7 @@ def palette_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, photos: li
             shift = (wanted / logits.softmax(0).mean((1, 2))).log()
             adjusted = logits + shift[:, None, None]
         chroma = annealed_mean(adjusted, bins.colors, colorizer.temperature)
-        score = scores(to_tensor(paint(rgb, small, chroma)), truth, colorizer)
+        score = scores(to_tensor(upsample_and_merge(rgb, small, chroma)), truth, colorizer)
         rows.append({"part": "palette", "photo": photo.path.stem, "way": way} | score)
     return rows
 
@@ -250,7 +254,7 @@ def hint_table(rows: list[dict[str, Any]]) -> list[str]:
 
 def palette_table(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["\n## Palette of a reference\n", "Differences from no reference, at the default temperature.\n"]
-    shown = ("psnr", "auc_rebalanced", "colourfulness")
+    shown = ("psnr", "auc_rebalanced", "colorfulness")
     lines += [f"| reference | {' | '.join(METRICS[m] for m in shown)} |", "|---|" + "---:|" * len(shown)]
     for way in dict.fromkeys(row["way"] for row in rows if row["part"] == "palette"):
         if way != "none":

@@ -19,12 +19,12 @@ import numpy as np
 
 import colorlib
 from colorlib.data import bundled, find_photos
-from colorlib.evaluation import BASELINES, FRAMES, Baselines, Evaluation, bootstrap, measure
+from colorlib.evaluation import BASELINES, INPUT_SIZES, Baselines, Evaluation, bootstrap, measure
 from colorlib.models import bundled_checkpoints
 from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
-METRICS = ("psnr", "auc_rebalanced", "auc", "colourfulness", "bin_accuracy")
+METRICS = ("psnr", "auc_rebalanced", "auc", "colorfulness", "bin_accuracy")
 RIVALS = {"l2": "colorunet-l2", "colorunet": "colorunet"}  # networks that the others are compared with
 OURS = ("colorunet", "colorunet-context")  # trained on photos of many sizes
 
@@ -75,17 +75,17 @@ def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
 def seen_at(name: str, paths: list[Path]) -> dict[int, dict[str, Any]]:
     """By frame: the PSNR and rebalanced AuC gained over the checkpoint's own frame, and the colourfulness."""
     colorizer = colorlib.load(name)
-    own, temperature = colorizer.frame, colorizer.record["temperatures"]["faithful"]
+    own, temperature = colorizer.input_size, colorizer.record["temperatures"]["faithful"]
     reference = evaluation_of(colorizer, paths, temperature)
     result: dict[int, dict[str, Any]] = {}
-    for frame in FRAMES:
-        colorizer.frame = frame
+    for frame in INPUT_SIZES:
+        colorizer.input_size = frame
         evaluation = evaluation_of(colorizer, paths, temperature)
         result[frame] = {
             metric: bootstrap(evaluation.column("model", metric) - reference.column("model", metric))
             for metric in ("psnr", "auc_rebalanced")
         }
-        result[frame] |= {"own": own, "colourfulness": float(evaluation.column("model", "colourfulness").mean())}
+        result[frame] |= {"own": own, "colorfulness": float(evaluation.column("model", "colorfulness").mean())}
         print(name, "seen at", frame, result[frame]["psnr"], flush=True)
     return result
 
@@ -110,11 +110,11 @@ def summary(result: Evaluation, rivals: dict[str, Evaluation], chosen: np.ndarra
         metric: {name: bootstrap(model[metric] - other[metric]) for name, other in others.items()}
         for metric in ("psnr", "auc_rebalanced")
     }
-    truth = float(result.column("truth", "colourfulness")[chosen].mean())
+    truth = float(result.column("truth", "colorfulness")[chosen].mean())
     return {
         "photos": int(chosen.sum()),
         **{metric: bootstrap(values) for metric, values in model.items()},
-        "truth_colourfulness": truth,
+        "truth_colorfulness": truth,
         "gain": gains,
     }
 
@@ -141,12 +141,12 @@ def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
             lines.append(f"| {row['model']}, {row['label']} | {row['temperature']:g} | {' | '.join(cells)} |")
         lines.append("")
     categories = list(rows[0]["categories"])
-    truth = rows[0]["all"]["truth_colourfulness"]
+    truth = rows[0]["all"]["truth_colorfulness"]
     lines.append(f"Colourfulness (truth: {truth:.1f}), bin accuracy, gain in PSNR over gray")
     heads = " | ".join(f"{c} ({rows[0]['categories'][c]['photos']})" for c in categories)
     lines += [f"\n| | colourfulness | accuracy | {heads} |", "|---|---:|---:|" + "---:|" * len(categories)]
     for row in rows:
-        cells = [f"{row['all']['colourfulness']['mean']:.1f}", f"{row['all']['bin_accuracy']['mean'] * 100:.1f} %"]
+        cells = [f"{row['all']['colorfulness']['mean']:.1f}", f"{row['all']['bin_accuracy']['mean'] * 100:.1f} %"]
         cells += [f"{row['categories'][c]['gain']['psnr']['gray']['mean']:+.2f}" for c in categories]
         lines.append(f"| {row['model']}, {row['label']} | {' | '.join(cells)} |")
     return lines + [""]
@@ -164,7 +164,7 @@ def frames_table(sizes: dict[str, dict[int, dict[str, Any]]]) -> list[str]:
             gains = [row[metric] for metric in ("psnr", "auc_rebalanced")]
             cells = [f"{g['mean']:+.2f} [{g['low']:.2f}, {g['high']:.2f}]" for g in gains]
             mark = f"**{frame}**" if frame == row["own"] else str(frame)
-            lines.append(f"| {name} | {mark} | {' | '.join(cells)} | {row['colourfulness']:.1f} |")
+            lines.append(f"| {name} | {mark} | {' | '.join(cells)} | {row['colorfulness']:.1f} |")
     return lines + [""]
 
 

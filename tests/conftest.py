@@ -85,11 +85,13 @@ def opinionated_network(tiny_bins: ColorBins) -> ColorUNet:
 def tiny_checkpoint(tmp_path: Path, opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Path:
     """That network as a file of its own for each test, with the record a real one has."""
     path = tmp_path / "tiny.safetensors"
-    save_checkpoint(path, opinionated_network, tiny_bins, {"temperature": 0.5, "frame": 64, "training": {"seed": 0}})
+    save_checkpoint(
+        path, opinionated_network, tiny_bins, {"temperature": 0.5, "input_size": 64, "training": {"seed": 0}}
+    )
     return path
 
 
 @pytest.fixture(scope="session")
 def colorizer(opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Colorizer:
     """A colorizer that looks at frames of 64 pixels."""
-    return Colorizer(opinionated_network, tiny_bins, temperature=0.5, frame=64)
+    return Colorizer(opinionated_network, tiny_bins, temperature=0.5, input_size=64)

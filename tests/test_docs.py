@@ -52,7 +52,7 @@ def test_the_examples_are_found():
     """Or all of the above would pass by testing nothing."""
     names = {test.name for test in ALL}
     assert len(names) >= 25
-    assert {"colorlib", "colorlib.color.spaces.join", "colorlib.color.bins.ColorBins"} <= names
+    assert {"colorlib", "colorlib.color.spaces.merge_luma_chroma", "colorlib.color.bins.ColorBins"} <= names
     assert "colorlib.models.networks.ColorUNet" in names
 
 

@@ -36,7 +36,7 @@ def test_the_help_of_every_command_needs_no_pytorch():
         assert imported_by(code) == set(), command
 
 
-def test_colouring_a_photo_needs_neither_torchvision_nor_jupyter():
+def test_coloring_a_photo_needs_neither_torchvision_nor_jupyter():
     imported = imported_by("import colorlib; colorlib.load()")
     assert "torch" in imported and not imported & {"torchvision", "matplotlib", "IPython", "ipywidgets", "papermill"}
 

@@ -14,12 +14,12 @@ from torch import nn
 
 from colorlib import ColorlibError, parallel
 from colorlib.color import ColorBins, UVHistogram
-from colorlib.data import Frames, write_photo
+from colorlib.data import PaddedPhotos, write_photo
 from colorlib.models import build
-from colorlib.training import Objective, TrainingConfig, batch_of, loss_of_share, luma_of_frames
+from colorlib.training import Objective, TrainingConfig, draw_batch, local_loss, luma_of_photos
 
 RECIPES = {
-    "classes": ("ours", "ColorUNet"),
+    "cross_entropy": ("zoom-crop", "ColorUNet"),
     "soft": ("none", "ColorUNet"),
     "l2": ("paper", "FlatNet"),
 }  # loss: the rest
@@ -30,19 +30,19 @@ def example(loss: str) -> tuple[nn.Module, Objective, torch.Tensor, torch.Tensor
     augment, name = RECIPES[loss]
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randint(256, (12, 32, 32, 3), dtype=torch.uint8, generator=generator)
-    frames = Frames(rgb, torch.tensor([[32, 32], [32, 9], [10, 32]] * 4))
+    frames = PaddedPhotos(rgb, torch.tensor([[32, 32], [32, 9], [10, 32]] * 4))
     bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64, generator=generator) * 0.4 - 0.2), 5)
     objective = Objective(loss, bins)
-    config = TrainingConfig(batch=8, frame=32, crop=24, smallest=24, augment=augment)
-    crops, mask = batch_of(frames, 3, config)
+    config = TrainingConfig(batch_size=8, image_size=32, crop=24, min_size=24, augment=augment)
+    crops, mask = draw_batch(frames, 3, config)
     torch.manual_seed(1)
-    return build(name, objective.outputs), objective, luma_of_frames(crops), crops, mask
+    return build(name, objective.outputs), objective, luma_of_photos(crops), crops, mask
 
 
 def gradients(network: nn.Module, model: nn.Module, *batch: torch.Tensor, objective: Objective) -> torch.Tensor:
     """All derivatives of the loss of a batch in one line."""
     model.zero_grad()
-    loss_of_share(network, objective, *batch).backward()
+    local_loss(network, objective, *batch).backward()
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
@@ -139,8 +139,17 @@ resume = settings.pop("resume", "") == "yes"
 settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
 train(TrainingConfig.from_yaml(world / "config.json", **settings), resume)
 """
-TINY = {"n": 4, "frame": 32, "smallest": 24, "crop": 16, "batch": 4, "steps": 12, "warmup": 2, "learning_rate": 0.01}
-TINY |= {"validate_every": 4, "save_minutes": 0.0, "device": "cpu"}
+TINY = {
+    "num_bins": 4,
+    "image_size": 32,
+    "min_size": 24,
+    "crop": 16,
+    "batch_size": 4,
+    "max_steps": 12,
+    "warmup": 2,
+    "learning_rate": 0.01,
+}
+TINY |= {"validate_every": 4, "checkpoint_minutes": 0.0, "device": "cpu"}
 
 
 @pytest.fixture
@@ -165,7 +174,7 @@ def history(out: Path) -> list[list[float]]:
 def test_a_run_of_two_processes_is_the_run_of_one(world):
     """A network without batch norm learns the same, step by step."""
     for processes, name in ((1, "one"), (2, "two")):
-        result = torchrun(processes, str(world / "run.py"), str(world), "model=FlatNet", f"out={world / name}")
+        result = torchrun(processes, str(world / "run.py"), str(world), "model=FlatNet", f"out_dir={world / name}")
         assert result.returncode == 0, result.stderr
     np.testing.assert_allclose(history(world / "two"), history(world / "one"), rtol=1e-5, atol=1e-5)
     assert [row[0] for row in history(world / "two")] == [4, 8, 12]  # written once, not by each
@@ -173,7 +182,7 @@ def test_a_run_of_two_processes_is_the_run_of_one(world):
 
 @pytest.mark.slow
 def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(world):
-    script, out = [str(world / "run.py"), str(world)], f"out={world / 'two'}"
+    script, out = [str(world / "run.py"), str(world)], f"out_dir={world / 'two'}"
     result = torchrun(2, *script, out)
     assert result.returncode == 0, result.stderr
     result = torchrun(1, *script, out, "resume=yes")
@@ -195,7 +204,7 @@ def test_what_depends_on_the_number_of_processes(monkeypatch):
     """Batch norm on CPUs, and nothing else."""
     cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
     monkeypatch.setattr(parallel, "rank_and_world_size", lambda: (0, 4))
-    shares = parallel.shares_normalised_apart
+    shares = parallel.batch_norm_groups
     assert shares(build("ColorUNet"), cpu) == 4
     assert shares(build("ColorUNet"), cuda) == shares(build("FlatNet"), cpu) == 1
 

@@ -319,27 +319,27 @@ def with_an_epsilon(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
     return (powers / powers.sum()) @ colors
 
 
-def bisect(colourfulness_at: Callable[[float], float], target: float, halvings: int, low_if_above: bool) -> float:
+def bisect(colorfulness_at: Callable[[float], float], target: float, halvings: int, low_if_above: bool) -> float:
     low, high = 0.01, 10.0
     for _ in range(halvings):
         middle = (low * high) ** 0.5
-        if (colourfulness_at(middle) > target) == low_if_above:
+        if (colorfulness_at(middle) > target) == low_if_above:
             low = middle
         else:
             high = middle
     return (low * high) ** 0.5
 
 
-def too_few_halvings(colourfulness_at: Callable[[float], float], target: float) -> float:
-    return bisect(colourfulness_at, target, halvings=4, low_if_above=True)
+def too_few_halvings(colorfulness_at: Callable[[float], float], target: float) -> float:
+    return bisect(colorfulness_at, target, halvings=4, low_if_above=True)
 
 
-def wrong_half(colourfulness_at: Callable[[float], float], target: float) -> float:
-    return bisect(colourfulness_at, target, halvings=30, low_if_above=False)
+def wrong_half(colorfulness_at: Callable[[float], float], target: float) -> float:
+    return bisect(colorfulness_at, target, halvings=30, low_if_above=False)
 
 
-def within_one(colourfulness_at: Callable[[float], float], target: float) -> float:
-    return min(1.0, bisect(colourfulness_at, target, halvings=30, low_if_above=True))
+def within_one(colorfulness_at: Callable[[float], float], target: float) -> float:
+    return min(1.0, bisect(colorfulness_at, target, halvings=30, low_if_above=True))
 
 
 def limits_swapped(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:

@@ -286,7 +286,7 @@ def confidence_map(colorizer: "Colorizer", rgb: "np.ndarray") -> "np.ndarray":
     import numpy as np
     from PIL import Image
 
-    top = colorizer.probabilities(colorizer.frame_of(rgb)).amax(0)
+    top = colorizer.probabilities(colorizer.input_luma(rgb)).amax(0)
     small = Image.fromarray((top * 255).round().byte().cpu().numpy())
     return np.asarray(small.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BILINEAR))
 

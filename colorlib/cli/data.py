@@ -19,7 +19,7 @@ def add_arguments(commands: Commands) -> None:
         "prepare photos for training",
         "Decodes every photo once, into a cache: a file of frames and a table of what they show, split by photo into\n"
         "train and validation. Photos that cannot be read are listed and left out. It can be interrupted or killed at\n"
-        "any moment; the same command goes on. Train with: colorlib train CONFIG --set photos=[CACHE] frame=SIZE",
+        "any moment; the same command goes on. Train with: colorlib train CONFIG --set photos=[CACHE] image_size=SIZE",
         "data prepare folder my/photos --out cache",
         "data prepare places365                         natural scenes, 500 MB to download",
         "data prepare paper --train 13469 --validation 2889",

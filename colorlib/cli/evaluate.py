@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         METRICS,
         Baselines,
         ZhangColorizer,
-        find_judges,
+        find_image_metrics,
         format_metrics,
         labels_by_folder,
         measure,
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         prepare_file(args.json)
     baselines = Baselines.from_dict(colorizer.record["baselines"])
     labels = labels_by_folder(args.inputs[0]) if len(args.inputs) == 1 else None
-    available, missing = find_judges(labels)
+    available, missing = find_image_metrics(labels)
     others = {"zhang": ZhangColorizer(args.zhang, colorizer.device)} if args.zhang else {}
     evaluation = measure(colorizer, photos, baselines, args.temperature, others=others, judges=available)
     for problem in evaluation.left_out.values():

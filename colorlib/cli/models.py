@@ -50,5 +50,5 @@ def format_card(name: str, card: dict[str, Any]) -> str:
     ]
     if not card["metrics"]:
         return "\n".join([*lines, "  metrics          not recorded"])
-    shown = format_metrics(card["metrics"], ["psnr", "colourfulness", "bin_accuracy"])
+    shown = format_metrics(card["metrics"], ["psnr", "colorfulness", "bin_accuracy"])
     return "\n".join([*lines, "  on photos never trained on, mean [95 % interval]:", *(f"    {row}" for row in shown)])

@@ -19,7 +19,7 @@ def add_arguments(commands: Commands) -> None:
         "train a network",
         "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.",
         "train configs/quick.yaml",
-        "train configs/quick.yaml --set steps=2000 out=runs/longer 'photos=[my/landscapes]'",
+        "train configs/quick.yaml --set max_steps=2000 out_dir=runs/longer 'photos=[my/landscapes]'",
         "train configs/quick.yaml --resume",
         "train configs/quick.yaml --choose-rate",
     )
@@ -33,20 +33,20 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the training that a configuration file describes, or try learning rates for it."""
-    from colorlib.evaluation import certify
+    from colorlib.evaluation import finalize_checkpoint
     from colorlib.parallel import is_main_process
-    from colorlib.training import TrainingConfig, lowest, short_runs, train
+    from colorlib.training import TrainingConfig, choose_rate, sweep_learning_rates, train
 
     config = TrainingConfig.from_yaml(args.config, **parse_settings(args.set))
     if args.choose_rate:
-        curves = short_runs(config)
+        curves = sweep_learning_rates(config)
         if is_main_process():  # under torchrun one process speaks for all
-            print("\n".join(describe_rates(curves, lowest(curves))))
+            print("\n".join(describe_rates(curves, choose_rate(curves))))
         return 0
     try:
         checkpoint = train(config, args.resume)
         if is_main_process():
-            certify(checkpoint, config)
+            finalize_checkpoint(checkpoint, config)
     except KeyboardInterrupt:
         print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
         return INTERRUPTED
@@ -73,8 +73,8 @@ def describe_rates(curves: "dict[float, list[float]]", best: float) -> list[str]
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """``key=value`` texts as a dictionary, each value read as YAML.
 
-    >>> parse_settings(["steps=100", "photos=[seaside, mountains]"])
-    {'steps': 100, 'photos': ['seaside', 'mountains']}
+    >>> parse_settings(["max_steps=100", "photos=[seaside, mountains]"])
+    {'max_steps': 100, 'photos': ['seaside', 'mountains']}
     """
     import yaml
 

@@ -72,7 +72,7 @@ def chroma_of(rgb: Tensor) -> Tensor:
     return _mix_channels(torch.stack([red - green, blue - green], dim=-3), RGB_TO_YUV[1:, [0, 2]])
 
 
-def join(luma: Tensor, chroma: Tensor) -> Tensor:
+def merge_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
     """Combine luma (..., H, W) and chrominance (..., 2, H, W) into RGB in [0, 1] that keeps the luma.
 
     A dark or bright pixel cannot show every colour. Clipping the RGB channels would change its
@@ -80,15 +80,15 @@ def join(luma: Tensor, chroma: Tensor) -> Tensor:
     which always exists because gray itself fits. Luma must be in [0, 1].
 
     >>> luma, chroma = torch.rand(8, 8), torch.rand(2, 8, 8) - 0.5
-    >>> rgb = join(luma, chroma)
+    >>> rgb = merge_luma_chroma(luma, chroma)
     >>> bool((rgb >= 0).all() and (rgb <= 1).all()), torch.allclose(luma_of(rgb), luma, atol=1e-5)
     (True, True)
     """
-    colour = _mix_channels(chroma, YUV_TO_RGB[:, 1:])  # how far each RGB channel moves from gray
+    color = _mix_channels(chroma, YUV_TO_RGB[:, 1:])  # how far each RGB channel moves from gray
     gray = luma.unsqueeze(-3)
-    room = torch.where(colour > 0, 1 - gray, gray)
-    scale = (room / colour.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
-    return (gray + scale * colour).clamp(0, 1)
+    room = torch.where(color > 0, 1 - gray, gray)
+    scale = (room / color.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
+    return (gray + scale * color).clamp(0, 1)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:

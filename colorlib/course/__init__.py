@@ -15,9 +15,9 @@ __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
         "exercises": "check exercise EXERCISES expect NotStartedError verdict WrongAnswerError",
-        "figures": "begin differences encode_image figures_folder image_tag Lesson PALETTE show show_clip",
-        "plots": "bar_of_bins bin_colors bin_patches gamut order_by_hue pair_of_bars plot_intervals plot_network "
-        "plot_reliability plot_uv_map time_slice wall",
+        "figures": "differences encode_image figures_folder image_tag Notebook PALETTE show show_clip start_notebook",
+        "plots": "bar_of_bins bin_colors bin_patches gamut image_grid order_by_hue pair_of_bars plot_intervals "
+        "plot_network plot_reliability plot_uv_map time_slice",
         "widgets": "choice panel slider trial_panel upload uploaded_photo",
         "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
         "refreshed run_notebook run_workbook save_notebook source_hash",

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
-from colorlib.data.datasets import Frames
+from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
-from colorlib.evaluation.confidence import auroc, calibration_error, table_by_confidence
+from colorlib.evaluation.confidence import auroc, calibration_error, reliability_table
 from colorlib.evaluation.intervals import wilson_interval
 from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
@@ -221,7 +221,7 @@ def _frame_mask(frame_mask: Callable[[Tensor, int], Tensor]) -> None:
     """frame_mask(sizes, side): height and width (N, 2) of photos -> mask (N, side, side), true where they are."""
     sizes = torch.tensor([[2, 3], [1, 4], [4, 4], [4, 1]])
     for side in (4, 6):
-        right = Frames(torch.zeros(4, side, side, 3, dtype=torch.uint8), sizes).mask()
+        right = PaddedPhotos(torch.zeros(4, side, side, 3, dtype=torch.uint8), sizes).mask()
         mask = frame_mask(sizes, side)
         expect(mask, right, f"For sizes {sizes.tolist()} and frames of {side} x {side}")
         if mask.dtype != torch.bool:
@@ -375,7 +375,7 @@ def _calibration_error(answer: Callable[[Tensor, Tensor, int], float]) -> None:
     expect(answer(*opposite, 1), 0.0, "For the same two pixels in a single level")
     generator = torch.Generator().manual_seed(0)
     sure, right = torch.rand(500, generator=generator), (torch.rand(500, generator=generator) < 0.4).float()
-    expect(answer(sure, right, 15), calibration_error(table_by_confidence(sure, right, 15)), "For 500 random pixels")
+    expect(answer(sure, right, 15), calibration_error(reliability_table(sure, right, 15)), "For 500 random pixels")
 
 
 @exercise("auroc")
@@ -388,7 +388,7 @@ def _auroc(answer: Callable[[Tensor, Tensor], float]) -> None:
     expect(answer(torch.tensor([0.1, 0.6]), torch.tensor([0.5, 0.6])), 0.625, "For [0.1, 0.6] and [0.5, 0.6]")
     sure = torch.arange(40) / 40
     wrong = (torch.arange(40) * 7 % 11 < 4).double()
-    expected = auroc(table_by_confidence(sure + 0.01, wrong, 1000))
+    expected = auroc(reliability_table(sure + 0.01, wrong, 1000))
     expect(answer(sure[wrong == 1], sure[wrong == 0]), expected, "For 40 pixels of different confidence")
 
 
@@ -406,9 +406,9 @@ def _jensen_shannon(answer: Callable[[Tensor, Tensor], float]) -> None:
     expect(answer(q, p), jensen_shannon(p, q), "For the same two the other way round")
 
 
-@exercise("change_rebalancing")
+@exercise("adjust_logits")
 def _change_rebalancing(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-    """change_rebalancing(probabilities, trained, wanted): (n, H, W) and two weights (n,) -> probabilities (n, H, W)."""
+    """adjust_logits(probabilities, trained, wanted): (n, H, W) and two weights (n,) -> probabilities (n, H, W)."""
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.rand(4, 2, 3, generator=generator).softmax(0)
     trained, wanted = torch.tensor([0.5, 1.0, 2.0, 4.0]), torch.ones(4)

@@ -1,6 +1,6 @@
 """Figures with a memory: shown with an alternative text, kept as a file, recorded with their numbers.
 
-A notebook calls `begin` once and `show` for each figure. The rest are the plots that several lessons share.
+A notebook calls `start_notebook` once and `show` for each figure. The rest are the plots that several lessons share.
 """
 
 import base64
@@ -47,28 +47,28 @@ ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
     "webp": {"format": "WebP", "quality": 80, "method": 5},
     "lossless webp": {"format": "WebP", "lossless": True, "method": 4},
 }
-FEW_COLOURS = {"png", "lossless webp"}  # formats for plots
+PALETTE_FORMATS = {"png", "lossless webp"}  # formats for plots
 
 
 @dataclass
-class Lesson:
+class Notebook:
     """Which notebook is drawing, and with which parameters."""
 
     notebook: str
     parameters: dict[str, Any]
 
 
-_lesson: Lesson | None = None
+_lesson: Notebook | None = None
 
 
-def begin(notebook: str, **parameters: Any) -> None:
+def start_notebook(notebook: str, **parameters: Any) -> None:
     """Start a notebook: one style for all of its figures, its name and parameters for the manifest.
 
-    >>> begin("01_color_bins", n=32)
+    >>> start_notebook("01_color_bins", n=32)
     """
     global _lesson
     matplotlib.style.use(STYLE)
-    _lesson = Lesson(notebook, parameters)
+    _lesson = Notebook(notebook, parameters)
 
 
 def show(
@@ -91,7 +91,7 @@ def show(
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
     Raises:
-        ColorlibError: without `begin`, or without an alternative text.
+        ColorlibError: without `start_notebook`, or without an alternative text.
     """
     file = f"{name}.{'jpg' if photographs else 'png'}"
     entry = _begin_entry("figure", name, file, alt)
@@ -118,7 +118,7 @@ def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> b
         canvas = FigureCanvasAgg(picture)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        if format in FEW_COLOURS:
+        if format in PALETTE_FORMATS:
             image = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     else:
         image = (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).convert("RGB")
@@ -142,7 +142,7 @@ def image_tag(data: bytes, alt: str, width: int | None = None) -> str:
 def _begin_entry(kind: str, name: str, file: str, alt: str) -> dict[str, Any]:
     """What the manifest says of a figure or clip, numbers left out; or why it cannot be shown."""
     if _lesson is None:
-        raise ColorlibError(f"call colorlib.course.begin(notebook, …) before showing a {kind}")
+        raise ColorlibError(f"call colorlib.course.start_notebook(notebook, …) before showing a {kind}")
     if not alt.strip():
         raise ColorlibError(f"the {kind} {name!r} needs an alternative text that says what it shows")
     return {"file": file, "alt": alt, "notebook": _lesson.notebook, "parameters": _lesson.parameters}

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, join
+from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, merge_luma_chroma
 from colorlib.course.figures import PALETTE
 
 
-def wall(
+def image_grid(
     rows: Sequence[Sequence[np.ndarray]],
     column_titles: Sequence[str] | None = None,
     row_titles: Sequence[str] | None = None,
@@ -27,7 +27,7 @@ def wall(
     Rows may have different lengths; each is as high as its highest picture, and pictures hang from its upper edge, so
     that titles stand in line. A title may have several lines.
 
-    >>> figure = wall([[np.zeros((30, 40, 3), np.uint8)] * 2], column_titles=["before", "after"])
+    >>> figure = image_grid([[np.zeros((30, 40, 3), np.uint8)] * 2], column_titles=["before", "after"])
     >>> [axes.get_title() for axes in figure.axes]
     ['before', 'after']
     """
@@ -60,7 +60,7 @@ def wall(
 def bin_colors(bins: ColorBins, luma: float = 0.6) -> np.ndarray:
     """The bins as RGB in [0, 1], shape (n, 3), all at one luma; very vivid ones are toned down to be displayable."""
     chroma = bins.colors.T.float()[:, None, :]
-    return join(torch.full((1, len(bins)), luma), chroma)[:, 0].T.numpy()
+    return merge_luma_chroma(torch.full((1, len(bins)), luma), chroma)[:, 0].T.numpy()
 
 
 def gamut() -> np.ndarray:

@@ -191,8 +191,8 @@ def trial_panel(
             screen.value = ""
             return
         trial = trials[state["number"]]
-        real, recoloured = pictures(trial.photo)
-        left, right = (real, recoloured) if trial.real_side == "left" else (recoloured, real)
+        real, recolored = pictures(trial.photo)
+        left, right = (real, recolored) if trial.real_side == "left" else (recolored, real)
         message.value = f"{state['number'] + 1} of {len(trials)}: which one is the real photo?"
         screen.value = _pair(left, right, visible_seconds, state["number"])
         state["shown"] = time.monotonic()

@@ -1,6 +1,6 @@
 """Augmentation on whole batches, on the device (paper §3.2): random crops, horizontal flips, noise; the sevenfold set.
 
-Frames and masks are moved together, so an input and its target can never drift apart: both are computed
+Photos and masks are moved together, so an input and its target can never drift apart: both are computed
 from the same augmented RGB. Noise is the exception, and is added to the luma that the network sees only:
 the colours to predict stay clean.
 """
@@ -10,35 +10,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def random_crops(frames: Tensor, sizes: Tensor, crop: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One random square of each frame, within the photo where the photo is large enough.
+def random_crops(photos: Tensor, sizes: Tensor, crop: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One random square of each padded photo, within the photo where the photo is large enough.
 
     Args:
-        frames: (B, S, S, 3) uint8, each photo at the top left of its frame.
+        photos: (B, S, S, 3) uint8, each photo at the top left of its square.
         sizes: (B, 2), height and width of each photo.
         crop: side of the square, at most S.
 
     Returns:
         crops (B, crop, crop, 3) uint8 and masks (B, crop, crop), true where the photo is.
     """
-    if crop > frames.shape[1]:
-        raise ValueError(f"cannot crop {crop} pixels out of frames of {frames.shape[1]}")
-    steps = torch.arange(crop, device=frames.device)
-    places = torch.rand(len(frames), 2, generator=generator).to(frames.device)
+    if crop > photos.shape[1]:
+        raise ValueError(f"cannot crop {crop} pixels out of photos of {photos.shape[1]}")
+    steps = torch.arange(crop, device=photos.device)
+    places = torch.rand(len(photos), 2, generator=generator).to(photos.device)
     corner = (places * (sizes - crop + 1).clamp(min=1)).floor().long()
     rows, columns = corner[:, :1] + steps, corner[:, 1:] + steps  # (B, crop) each
-    batch = torch.arange(len(frames), device=frames.device)[:, None, None]
-    crops = frames[batch, rows[:, :, None], columns[:, None, :]]
+    batch = torch.arange(len(photos), device=photos.device)[:, None, None]
+    crops = photos[batch, rows[:, :, None], columns[:, None, :]]
     mask = (rows < sizes[:, :1])[:, :, None] & (columns < sizes[:, 1:])[:, None, :]
     return crops, mask
 
 
-def random_flips(frames: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mirror each frame (B, H, W, 3) and its mask (B, H, W) left to right with probability one half."""
-    flip = (torch.rand(len(frames), generator=generator) < 0.5).to(frames.device)
-    frames = torch.where(flip[:, None, None, None], frames.flip(2), frames)
+def random_flips(photos: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mirror each photo (B, H, W, 3) and its mask (B, H, W) left to right with probability one half."""
+    flip = (torch.rand(len(photos), generator=generator) < 0.5).to(photos.device)
+    photos = torch.where(flip[:, None, None, None], photos.flip(2), photos)
     mask = torch.where(flip[:, None, None], mask.flip(2), mask)
-    return frames, mask
+    return photos, mask
 
 
 def add_noise(luma: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -51,19 +51,19 @@ def add_noise(luma: Tensor, strength: float, generator: torch.Generator) -> Tens
 
 
 def random_zoom(
-    frames: Tensor, sizes: Tensor, smallest: int, step: int, generator: torch.Generator
+    photos: Tensor, sizes: Tensor, min_size: int, step: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Shrink a whole batch of uint8 frames (B, S, S, 3) to one random side between ``smallest`` and S.
+    """Shrink a whole batch of uint8 photos (B, S, S, 3) to one random side between ``min_size`` and S.
 
-    The side is a multiple of ``step``. Returns the frames and the new sizes (B, 2) of the photos in them. A network
-    trained at one scale knows the textures of that scale only; and a small frame lets its receptive field span a scene.
+    The side is a multiple of ``step``. Returns the photos and the new sizes (B, 2) of the photos in them. A network
+    trained at one scale knows the textures of that scale only; in a small picture its receptive field spans a scene.
     """
-    full = frames.shape[1]
-    choices = (full - smallest) // step + 1
+    full = photos.shape[1]
+    choices = (full - min_size) // step + 1
     side = full - step * int(torch.randint(choices, (), generator=generator))
     if side == full:
-        return frames, sizes
-    shrunk = F.interpolate(frames.movedim(-1, 1).float(), side, mode="bilinear", antialias=True, align_corners=False)
+        return photos, sizes
+    shrunk = F.interpolate(photos.movedim(-1, 1).float(), side, mode="bilinear", antialias=True, align_corners=False)
     # The filter reaches full / side pixels far: a pixel belongs to the photo if it does not reach into the padding.
     unmixed = ((2 * sizes + 1) * side - full).div(2 * full, rounding_mode="floor").clamp(min=1)
     return shrunk.round().to(torch.uint8).movedim(1, -1), torch.where(sizes == full, side, unmixed)

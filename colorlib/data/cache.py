@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from colorlib.data.datasets import NEAR_GRAY, Frames, decode_photo, mean_chroma
+from colorlib.data.datasets import NEAR_GRAY, PaddedPhotos, decode_photo, mean_chroma
 from colorlib.data.photos import fit_frame
 from colorlib.data.sources import Source
 from colorlib.errors import ColorlibError
@@ -75,7 +75,7 @@ class Cache:
         if verify:
             self.verify()
 
-    def frames(self, split: str | None = None, categories: Collection[str] | None = None) -> Frames:
+    def photos(self, split: str | None = None, categories: Collection[str] | None = None) -> PaddedPhotos:
         """The photos of a split and of some categories, by default all that could be read. Nothing is copied.
 
         Raises:
@@ -89,7 +89,7 @@ class Cache:
         if not rows:
             raise ColorlibError(f"the cache {self.folder} has no photo of split {split!r} and categories {categories}")
         sizes = torch.tensor([(self.entries[row].height, self.entries[row].width) for row in rows])
-        return Frames(self.pixels, sizes, torch.tensor(rows))
+        return PaddedPhotos(self.pixels, sizes, torch.tensor(rows))
 
     def verify(self) -> None:
         """Read every frame and compare its checksum.

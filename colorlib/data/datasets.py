@@ -44,7 +44,7 @@ def bundled(split: str | None = None, kind: str | None = None) -> list[Photo]:
     return [p for p in photos if split in (None, p.split) and kind in (None, p.kind)]
 
 
-class Frames:
+class PaddedPhotos:
     """Photos decoded into equal frames, the form that training reads.
 
     ``rgb`` (N, S, S, 3) uint8 with each photo at the top left, ``sizes`` (N, 2) int64 with its height and width. A part
@@ -52,7 +52,7 @@ class Frames:
     them the photos are. Then `take` and `batches` read no more than they must.
 
     >>> sizes, rows = torch.tensor([[8, 6], [4, 8]]), torch.tensor([1, 3])
-    >>> frames = Frames(torch.zeros(5, 8, 8, 3, dtype=torch.uint8), sizes, rows)
+    >>> frames = PaddedPhotos(torch.zeros(5, 8, 8, 3, dtype=torch.uint8), sizes, rows)
     >>> len(frames), frames.rgb.shape, frames.mask().sum(dim=(1, 2)).tolist()
     (2, torch.Size([2, 8, 8, 3]), [48, 32])
     """
@@ -69,13 +69,13 @@ class Frames:
         """All frames; where only some rows of a file are used, this reads them into memory."""
         return self._pixels if self._rows is None else self._pixels.index_select(0, self._rows)
 
-    def take(self, index: Tensor | slice) -> "Frames":
+    def take(self, index: Tensor | slice) -> "PaddedPhotos":
         """Some of the photos, by number."""
         if self._rows is None:
-            return Frames(self._pixels[index], self.sizes[index])
-        return Frames(self._pixels.index_select(0, self._rows[index]), self.sizes[index])
+            return PaddedPhotos(self._pixels[index], self.sizes[index])
+        return PaddedPhotos(self._pixels.index_select(0, self._rows[index]), self.sizes[index])
 
-    def batches(self, size: int) -> Iterator["Frames"]:
+    def batches(self, size: int) -> Iterator["PaddedPhotos"]:
         """All photos in order, ``size`` at a time."""
         for start in range(0, len(self), size):
             yield self.take(slice(start, start + size))
@@ -86,20 +86,22 @@ class Frames:
         height, width = self.sizes[:, :1, None], self.sizes[:, 1:, None]
         return (steps[None, :, None] < height) & (steps[None, None, :] < width)
 
-    def to(self, device: str | torch.device) -> "Frames":
+    def to(self, device: str | torch.device) -> "PaddedPhotos":
         """The same photos in a device's memory; on the CPU, frames that lie in a file stay there."""
         device = torch.device(device)
         if device == self.sizes.device:
             return self
         if self._rows is None:
-            return Frames(self._pixels.to(device), self.sizes.to(device))
+            return PaddedPhotos(self._pixels.to(device), self.sizes.to(device))
         rgb = torch.empty(len(self), *self._pixels.shape[1:], dtype=torch.uint8, device=device)
         for place, batch in zip(rgb.split(256), self.batches(256), strict=True):
             place.copy_(batch.rgb)
-        return Frames(rgb, self.sizes.to(device))
+        return PaddedPhotos(rgb, self.sizes.to(device))
 
 
-def load_frames(paths: Sequence[Path], size: int = 256, drop_gray: bool = False) -> tuple[Frames, dict[Path, str]]:
+def load_padded(
+    paths: Sequence[Path], size: int = 256, drop_gray: bool = False
+) -> tuple[PaddedPhotos, dict[Path, str]]:
     """Decode photos on all cores into frames of ``size``; also returns what was left out, and why.
 
     Unreadable photos are left out, and with ``drop_gray`` photos that are nearly gray.
@@ -125,7 +127,7 @@ def load_frames(paths: Sequence[Path], size: int = 256, drop_gray: bool = False)
     if not sizes:
         reason = next(iter(left_out.values()), "there are none")
         raise ColorlibError(f"none of the {len(paths)} photos could be used; the first: {reason}")
-    return Frames(torch.from_numpy(rgb[: len(sizes)]), torch.tensor(sizes)), left_out
+    return PaddedPhotos(torch.from_numpy(rgb[: len(sizes)]), torch.tensor(sizes)), left_out
 
 
 def decode_photo(path: Path, size: int) -> np.ndarray | str:
@@ -155,16 +157,16 @@ def mean_chroma(rgb: np.ndarray) -> float:
     return float(np.sqrt(u * u + v * v).mean()) / 255
 
 
-def count_chroma(frames: Frames) -> UVHistogram:
-    """The histogram of all chrominances in the frames, padding left out.
+def count_chroma(photos: PaddedPhotos) -> UVHistogram:
+    """The histogram of all chrominances in the photos, padding left out.
 
-    When several processes have joined under torchrun, each counts its share of the frames and all get the sum: the
+    When several processes have joined under torchrun, each counts its share of the photos and all get the sum: the
     same numbers, to the last pixel, as one process alone. Then every process must call this.
     """
     rank, ranks = rank_and_world_size()
     histogram = UVHistogram()
-    for start in range(64 * rank, len(frames), 64 * ranks):
-        batch = frames.take(slice(start, start + 64))
+    for start in range(64 * rank, len(photos), 64 * ranks):
+        batch = photos.take(slice(start, start + 64))
         histogram.add_rgb(batch.rgb, batch.mask())
     histogram.counts = all_reduce_sum(histogram.counts)
     return histogram

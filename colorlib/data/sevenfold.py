@@ -1,6 +1,6 @@
 """The paper's augmented set (§3.2): "dilated sevenfold" by flips, noise and crops, each item a function of its number.
 
-Frames and masks are moved together, so that an input and its target can never drift apart.
+Photos and masks are moved together, so that an input and its target can never drift apart.
 """
 
 import math
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorlib.color.spaces import luma_of
-from colorlib.data.datasets import Frames
+from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
 
 # The paper's set is "dilated sevenfold" by flips, noise and crops. How many of each, the three variances of the noise
@@ -19,13 +19,15 @@ NOISE_VARIANCES = (1e-4, 2e-4, 3e-4)  # of RGB values in [0, 1]
 CROP_SHARE = 0.7  # of the photo's height and width
 
 
-def sevenfold_batch(frames: Frames, items: Tensor, seed: int = 0, mode: str = "clean") -> tuple[Tensor, Tensor, Tensor]:
+def sevenfold_batch(
+    photos: PaddedPhotos, items: Tensor, seed: int = 0, mode: str = "clean"
+) -> tuple[Tensor, Tensor, Tensor]:
     """Items of the paper's sevenfold set: item 7·k + v is variant v (see `VARIANTS`) of photo k.
 
     An item depends on the photos, the seed and its number, not on the batch that it is asked for in.
 
     Args:
-        frames: the photos, N of them.
+        photos: the photos, N of them.
         items: (B,) numbers from 0 to 7N - 1.
         seed: of the crops and the noise.
         mode: "clean" adds noise to the luma that the network sees, and asks for the clean colours; "paper" does what
@@ -37,7 +39,7 @@ def sevenfold_batch(frames: Frames, items: Tensor, seed: int = 0, mode: str = "c
     if mode not in ("clean", "paper"):
         raise ColorlibError(f"unknown mode of augmentation {mode!r}: use 'clean' or 'paper'")
     photo, variant = items // len(VARIANTS), items % len(VARIANTS)
-    batch = frames.take(photo)
+    batch = photos.take(photo)
     device = batch.rgb.device
     photo, variant = photo.to(device), variant.to(device)
     rgb, mask = _cut_and_flip(batch, photo, variant, seed)
@@ -55,8 +57,8 @@ def sevenfold_batch(frames: Frames, items: Tensor, seed: int = 0, mode: str = "c
     return (luma + noise).clamp(0, 1) * mask.unsqueeze(1), rgb, mask
 
 
-def _cut_and_flip(batch: Frames, photo: Tensor, variant: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """The part of each photo that its variant shows, at the top left of its frame, and the mask of it."""
+def _cut_and_flip(batch: PaddedPhotos, photo: Tensor, variant: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """The part of each photo that its variant shows, at the top left of its square, and the mask of it."""
     crop = (variant >= VARIANTS.index("crop 1"))[:, None]
     part = torch.where(crop, (batch.sizes * CROP_SHARE).round().long().clamp(min=1), batch.sizes)  # (B, 2)
     place = uniform(seed, photo[:, None], variant[:, None], torch.arange(2, device=photo.device))

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram colour_bleeding colourfulness "
+        "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram color_bleeding colorfulness "
         "jensen_shannon psnr stains",
-        "intervals": "answer bootstrap jackknife wilson_interval",
-        "confidence": "area_under_risk auroc calibration_error distance_to_edge fit_temperature lead LEVELS "
-        "mean_by_band risk_coverage sample_pixels table_by_confidence top_ratio top_score",
-        "evaluate": "Baselines BASELINES CONTENDERS evaluate_photos Evaluation FINE_LEVELS format_metrics Judge "
+        "intervals": "bootstrap is_above jackknife wilson_interval",
+        "confidence": "aurc auroc calibration_error distance_to_edge fit_temperature LEVELS margin "
+        "mean_by_band risk_coverage sample_pixels reliability_table top_ratio top_score",
+        "evaluate": "Baselines BASELINES CONTENDERS evaluate_photos Evaluation FINE_LEVELS format_metrics ImageMetric "
         "logits_and_target measure METRICS summarize",
-        "select": "best_frame best_temperature certify faithful_temperature FRAMES TEMPERATURES vivid_temperature",
-        "perceptual": "Classifier find_judges labels_by_folder Lpips package_file read_arrays read_weights",
+        "select": "best_input_size best_temperature faithful_temperature finalize_checkpoint INPUT_SIZES TEMPERATURES "
+        "vivid_temperature",
+        "perceptual": "Classifier find_image_metrics labels_by_folder Lpips package_file read_arrays read_weights",
         "zhang2016": "ZhangColorizer ZhangNet",
         "forced_choice": "Answer fooled_rate make_trials save_answer synthetic_answers Trial",
     },

@@ -2,7 +2,7 @@
 
 A classifier says how sure it is: the probability of its likeliest bin, or how far that is ahead of the second. Whether
 that is worth anything is a question of counting. All of the answers below come from one small table per photo
-(`table_by_confidence`): its pixels sorted into levels of confidence, and what happened in each level. The mean of
+(`reliability_table`): its pixels sorted into levels of confidence, and what happened in each level. The mean of
 such tables over photos gives every photo one vote, however many photos there are.
 """
 
@@ -40,7 +40,7 @@ def top_ratio(logits: Tensor) -> Tensor:
     return (first - second).exp()
 
 
-def lead(logits: Tensor) -> Tensor:
+def margin(logits: Tensor) -> Tensor:
     """The same ratio as a confidence in [0, 1]: 0 where the first two bins tie, 1 where the second is hopeless."""
     return 1 - 1 / top_ratio(logits)
 
@@ -48,14 +48,14 @@ def lead(logits: Tensor) -> Tensor:
 # Was it right to be sure? One table for every question.
 
 
-def table_by_confidence(confidence: Tensor, outcome: Tensor, levels: int = LEVELS) -> Tensor:
+def reliability_table(confidence: Tensor, outcome: Tensor, levels: int = LEVELS) -> Tensor:
     """Sort pixels into equal levels of confidence over [0, 1]: a table (levels, 3), float64.
 
     Its columns are the share of pixels in the level, and their confidence and outcome, each summed and divided by the
     number of all pixels. ``confidence`` and ``outcome`` have the same shape; the outcome is 1 or 0 for right or wrong,
     or an error in any unit.
 
-    >>> table_by_confidence(torch.tensor([0.25, 0.75, 0.75, 0.75]), torch.tensor([0.0, 1.0, 1.0, 0.0]), 2).tolist()
+    >>> reliability_table(torch.tensor([0.25, 0.75, 0.75, 0.75]), torch.tensor([0.0, 1.0, 1.0, 0.0]), 2).tolist()
     [[0.25, 0.0625, 0.0], [0.75, 0.5625, 0.5]]
     """
     confidence, outcome = confidence.flatten().double(), outcome.flatten().double()
@@ -89,7 +89,7 @@ def risk_coverage(table: Tensor | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return coverage, outcome[filled].cumsum() / coverage
 
 
-def area_under_risk(table: Tensor | np.ndarray) -> float:
+def aurc(table: Tensor | np.ndarray) -> float:
     """Mean risk over all coverages (AURC). A confidence that knows nothing scores the mean error; less is better."""
     coverage, risk = risk_coverage(table)
     # Below the first point, only the surest level is coloured: its risk is all there is to know.
@@ -102,7 +102,7 @@ def auroc(table: Tensor | np.ndarray) -> float:
     ``table`` (levels, 3) with outcome 1 for *wrong*. 0.5: confidence knows nothing of errors; 1: it tells them all.
     NaN where all pixels are right or all are wrong. Pixels of one level tie, so take many levels (1000).
 
-    >>> auroc(table_by_confidence(torch.tensor([0.1, 0.2, 0.8, 0.9]), torch.tensor([1.0, 0.0, 1.0, 0.0]), 100))
+    >>> auroc(reliability_table(torch.tensor([0.1, 0.2, 0.8, 0.9]), torch.tensor([1.0, 0.0, 1.0, 0.0]), 100))
     0.75
     """
     share, _, wrong = np.asarray(table, float).T

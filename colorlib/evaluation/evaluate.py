@@ -16,17 +16,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import chroma_of, join, luma_of
+from colorlib.color.spaces import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
-from colorlib.evaluation.confidence import area_under_risk, calibration_error, table_by_confidence, top_score
+from colorlib.evaluation.confidence import aurc, calibration_error, reliability_table, top_score
 from colorlib.evaluation.intervals import bootstrap, jackknife
 from colorlib.evaluation.metrics import (
     ab_distance,
     area_under_accuracy,
     bin_accuracy,
     bin_histogram,
-    colourfulness,
+    colorfulness,
     jensen_shannon,
     psnr,
 )
@@ -50,14 +50,14 @@ METRICS = {
     "ab_error": "error in (a, b)",
     "auc": "AuC (%)",
     "auc_rebalanced": "rebalanced AuC (%)",
-    "colourfulness": "colourfulness",
-    "colourfulness_absolute": "colourfulness (absolute)",
+    "colorfulness": "colorfulness",
+    "colorfulness_absolute": "colourfulness (absolute)",
     "bin_accuracy": "bin accuracy",
     "bin_accuracy_top5": "bin accuracy (top 5)",
     "nll": "NLL (nats)",
     "ece": "calibration error",
     "aurc": "area under risk–coverage",
-    "delta_colourfulness": "gap in colourfulness",
+    "delta_colorfulness": "gap in colourfulness",
     "jensen_shannon": "distance of histograms",
     "lpips": "LPIPS",
     "same_class": "seen as the same class",
@@ -87,7 +87,7 @@ class Baselines:
         per_level = torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], mean)
         return cls(mean.float(), per_level.float())
 
-    def colour(self, name: str, luma: Tensor) -> Tensor:
+    def chroma(self, name: str, luma: Tensor) -> Tensor:
         """The chrominance (2, H, W) that a baseline gives a luma (H, W)."""
         if name == "gray":
             return luma.new_zeros(2, *luma.shape)
@@ -108,7 +108,7 @@ class Baselines:
 BASELINES = ("gray", "mean_color", "luma_mean")
 
 
-Judge = Callable[[Tensor, Tensor, Path], float]  # of a prediction, the truth and the photo's path
+ImageMetric = Callable[[Tensor, Tensor, Path], float]  # of a prediction, the truth and the photo's path
 
 
 @dataclass
@@ -134,11 +134,11 @@ class Evaluation:
 
     def _comparisons(self, name: str) -> dict[str, dict[str, float]]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
-        gap = bootstrap(self.column(name, "colourfulness") - self.column("truth", "colourfulness"))
+        gap = bootstrap(self.column(name, "colorfulness") - self.column("truth", "colorfulness"))
         pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in zip(self.tables[name], self.tables["truth"])]
         distance = jackknife(pairs, lambda mean: jensen_shannon(*mean), least=0)
-        result = {"delta_colourfulness": _size_of(gap), "jensen_shannon": distance}
-        for metric, table, statistic in (("ece", "right", calibration_error), ("aurc", "error", area_under_risk)):
+        result = {"delta_colorfulness": _size_of(gap), "jensen_shannon": distance}
+        for metric, table, statistic in (("ece", "right", calibration_error), ("aurc", "error", aurc)):
             if table in self.tables[name][0]:
                 result[metric] = jackknife([tables[table] for tables in self.tables[name]], statistic, least=0)
         return result
@@ -155,7 +155,7 @@ def measure(
     temperature: float | None = None,
     size: int = 256,
     others: Mapping[str, Callable[[np.ndarray], np.ndarray]] | None = None,
-    judges: Mapping[str, Judge] | None = None,
+    judges: Mapping[str, ImageMetric] | None = None,
 ) -> Evaluation:
     """Measure a model on photos, one at a time, beside what costs no network and beside any others.
 
@@ -184,7 +184,7 @@ def measure(
             prediction = to_tensor(picture).to(truth)
             result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
         for name in BASELINES:
-            prediction = join(luma_of(truth), baselines.colour(name, luma_of(truth)))
+            prediction = merge_luma_chroma(luma_of(truth), baselines.chroma(name, luma_of(truth)))
             result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
         _add_bin_scores(result, colorizer, baselines, rgb, temperature)
     if not result.photos:
@@ -216,9 +216,9 @@ def summarize(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
 def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Tensor]:
     """A photo (H, W, 3) uint8 as the network sees it: its logits (n, h, w) and true bins (h, w), on its device.
 
-    h and w are at most the network's ``frame``.
+    h and w are at most the network's ``input_size``.
     """
-    truth = to_tensor(fit(rgb, colorizer.frame)).to(colorizer.device)
+    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     return colorizer.logits(luma_of(truth)), colorizer.bins.encode(chroma_of(truth))
 
 
@@ -235,23 +235,23 @@ def _add_bin_scores(
     result: Evaluation, colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
 ) -> None:
     """Complete a photo's rows and tables with what is measured in bins, on the frame that the network sees."""
-    truth = to_tensor(fit(rgb, colorizer.frame)).to(colorizer.device)
+    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
-    colours = {name: baselines.colour(name, luma) for name in BASELINES}
+    colors = {name: baselines.chroma(name, luma) for name in BASELINES}
     if colorizer.is_regression:  # it has colours, but no scores of bins
-        colours["model"] = colorizer.chroma(luma)
+        colors["model"] = colorizer.chroma(luma)
     else:
         logits = colorizer.logits(luma)
         confidence = top_score(logits)
-        error = ab_distance(join(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
+        error = ab_distance(merge_luma_chroma(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
         result.rows["model"][-1].update(_bin_scores(logits, target))
-        result.tables["model"][-1]["right"] = table_by_confidence(confidence, logits.argmax(0) == target)
-        result.tables["model"][-1]["error"] = table_by_confidence(confidence, error, FINE_LEVELS)
-    for name, colour in colours.items():
-        result.rows[name][-1]["bin_accuracy"] = float((colorizer.bins.encode(colour) == target).double().mean())
+        result.tables["model"][-1]["right"] = reliability_table(confidence, logits.argmax(0) == target)
+        result.tables["model"][-1]["error"] = reliability_table(confidence, error, FINE_LEVELS)
+    for name, color in colors.items():
+        result.rows[name][-1]["bin_accuracy"] = float((colorizer.bins.encode(color) == target).double().mean())
 
 
-def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, Judge]) -> Callable[[Tensor], Any]:
+def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, ImageMetric]) -> Callable[[Tensor], Any]:
     rarity = (1 / bins.frequency.clamp(min=1e-6)).float().to(truth.device)[bins.encode(chroma_of(truth))]
 
     def score(prediction: Tensor) -> dict[str, float]:
@@ -260,8 +260,8 @@ def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, Jud
             "ab_error": float(ab_distance(prediction, truth).mean()),
             "auc": area_under_accuracy(prediction, truth),
             "auc_rebalanced": area_under_accuracy(prediction, truth, rarity),
-            "colourfulness": colourfulness(prediction),
-            "colourfulness_absolute": colourfulness(prediction, "absolute"),
+            "colorfulness": colorfulness(prediction),
+            "colorfulness_absolute": colorfulness(prediction, "absolute"),
             **{name: judge(prediction, truth, path) for name, judge in judges.items()},
         }
 

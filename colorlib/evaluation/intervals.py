@@ -55,10 +55,10 @@ def jackknife(
     return {name: max(float(end), least) for name, end in ends.items()}
 
 
-def answer(claim: dict[str, float], above: float = 0.0) -> str:
+def is_above(claim: dict[str, float], above: float = 0.0) -> str:
     """Whether a number is above a limit, as far as its interval tells: "yes", "no" or "not clear".
 
-    >>> answer({"mean": 0.2, "low": -0.1, "high": 0.5}), answer({"mean": 0.2, "low": 0.1, "high": 0.3})
+    >>> is_above({"mean": 0.2, "low": -0.1, "high": 0.5}), is_above({"mean": 0.2, "low": 0.1, "high": 0.3})
     ('not clear', 'yes')
     """
     return "yes" if claim["low"] > above else "no" if claim["high"] < above else "not clear"

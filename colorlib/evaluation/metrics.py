@@ -25,13 +25,13 @@ def psnr(prediction: Tensor, truth: Tensor) -> float:
     return -10 * float(np.log10(max(error, 1e-10)))
 
 
-def colourfulness(rgb: Tensor, variant: str = "hasler") -> float:
+def colorfulness(rgb: Tensor, variant: str = "hasler") -> float:
     """Hasler & Süsstrunk's (2003) colourfulness M3: 0 is gray, 15 slightly, 33 moderately, 59 quite colourful.
 
     σ(rg, yb) + 0.3 μ(rg, yb) with rg = R - G and yb = (R + G) / 2 - B on the 0..255 scale. ``variant="absolute"``
     takes |rg| and |yb| first, as some published code does; the two are not comparable.
 
-    >>> colourfulness(torch.full((3, 4, 4), 0.5))
+    >>> colorfulness(torch.full((3, 4, 4), 0.5))
     0.0
     """
     red, green, blue = (rgb * 255).unbind(0)
@@ -79,7 +79,7 @@ def stains(index: Tensor) -> int:
     return int(label(index.cpu().numpy(), background=-1, connectivity=1).max())
 
 
-def colour_bleeding(chroma: Tensor, distance: Tensor, margin: float = 2.0) -> float:
+def color_bleeding(chroma: Tensor, distance: Tensor, margin: float = 2.0) -> float:
     """The share of all change of colour that is away from edges: 0 if colours change only where the luma does.
 
     ``chroma`` (2, H, W); ``distance`` (H, W) to the nearest edge of the luma in pixels (`distance_to_edge`), away being

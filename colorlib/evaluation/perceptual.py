@@ -1,8 +1,8 @@
 """Networks that judge pictures: perceptual distance (LPIPS) and an ImageNet classifier. Both are optional extras.
 
 Nothing is downloaded here. The weights come from Python packages that carry them, or from torchvision's cache where its
-weights were fetched before; without them `find_judges` says what is missing. Files are read as plain numbers: PyTorch's
-by its weights-only loader, pickled NumPy arrays by an unpickler that knows nothing else.
+weights were fetched before; without them `find_image_metrics` says what is missing. Files are read as plain numbers:
+PyTorch's by its weights-only loader, pickled NumPy arrays by an unpickler that knows nothing else.
 """
 
 import pickle
@@ -26,7 +26,7 @@ IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]  # of RGB, as
 IMAGENET_DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 
 
-def find_judges(
+def find_image_metrics(
     labels: Mapping[Path, int] | None = None,
 ) -> tuple[dict[str, Callable[[Tensor, Tensor, Path], float]], dict[str, str]]:
     """The judges whose weights are on this machine, by metric, and for each of the others why it is missing.

@@ -1,7 +1,7 @@
 """A trained network in one file: weights, colour bins and the record of how it came to be.
 
 The format is safetensors: plain numbers and text, so that opening a stranger's file can never run code.
-The record is free JSON; colorlib uses these keys of it: ``temperature`` and ``frame`` (defaults at prediction),
+The record is free JSON; colorlib uses these keys of it: ``temperature`` and ``input_size`` (defaults at prediction),
 ``training`` (data, configuration, seed), ``metrics`` (what was measured on photos never trained on), and ``output``:
 "chroma" where the network was trained by regression and gives U and V instead of a score for each bin.
 """

@@ -126,12 +126,12 @@ class ColorUNet(Network):
         """luma (B, 1, H, W) -> logits (B, n, H, W)."""
         half = self.down1(_checked(luma, self.stride))  # (B, 16, H/2, W/2)
         quarter = self.down2(half)  # (B, 32, H/4, W/4)
-        eighth = self.deepest(quarter)  # (B, 64, H/8, W/8)
+        eighth = self.bottleneck(quarter)  # (B, 64, H/8, W/8)
         up_quarter = self.up1(eighth)  # (B, 32, H/4, W/4)
         up_half = self.up2(torch.cat([up_quarter, quarter], dim=1))  # (B, 16, H/2, W/2)
         return self.output(torch.cat([up_half, half], dim=1))
 
-    def deepest(self, quarter: Tensor) -> Tensor:
+    def bottleneck(self, quarter: Tensor) -> Tensor:
         """The features at the narrowest place, (B, 64, H/8, W/8), from those at twice the size."""
         return self.down3(quarter)
 
@@ -140,12 +140,12 @@ class Context(nn.Module):
     """Lets every place of a feature map know of the whole scene: dilated convolutions, then the mean of all places.
 
     Each layer adds to what it is given (a residual connection, He et al. 2016), so that an untrained one does no harm.
-    With dilations of 1 and ``whole`` false it has the same parameters and sees its neighbourhood only.
+    With dilations of 1 and ``global_pool`` false it has the same parameters and sees its neighbourhood only.
     """
 
-    def __init__(self, channels: int, dilations: tuple[int, ...] = (1, 2, 4), whole: bool = True):
+    def __init__(self, channels: int, dilations: tuple[int, ...] = (1, 2, 4), global_pool: bool = True):
         super().__init__()
-        self.whole = whole
+        self.global_pool = global_pool
         self.around = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
@@ -162,7 +162,7 @@ class Context(nn.Module):
         """features (B, C, H, W) -> features of the same shape."""
         for layer in self.around:
             features = features + layer(features)
-        summary = features.mean((2, 3), keepdim=True) if self.whole else features
+        summary = features.mean((2, 3), keepdim=True) if self.global_pool else features
         return features + self.scene(summary)
 
 
@@ -173,20 +173,20 @@ class ContextUNet(ColorUNet):
     249728
     """
 
-    def __init__(self, n: int = 32, dilations: tuple[int, ...] = (1, 2, 4), whole: bool = True):
+    def __init__(self, n: int = 32, dilations: tuple[int, ...] = (1, 2, 4), global_pool: bool = True):
         super().__init__(n)
-        self.arguments = {"dilations": list(dilations), "whole": whole}
-        self.context = Context(64, dilations, whole)
+        self.arguments = {"dilations": list(dilations), "global_pool": global_pool}
+        self.context = Context(64, dilations, global_pool)
 
-    def deepest(self, quarter: Tensor) -> Tensor:
-        return self.context(super().deepest(quarter))
+    def bottleneck(self, quarter: Tensor) -> Tensor:
+        return self.context(super().bottleneck(quarter))
 
 
-class PlainTwin(ContextUNet):
+class ContextUNetControl(ContextUNet):
     """The ContextUNet's parameters without its context: what it is compared with, so that size alone cannot win."""
 
     def __init__(self, n: int = 32):
-        super().__init__(n, dilations=(1, 1, 1), whole=False)
+        super().__init__(n, dilations=(1, 1, 1), global_pool=False)
         self.arguments = {}
 
 
@@ -252,7 +252,7 @@ class LiteUNet(Network):
 
 
 MODELS: dict[str, Any] = {  # classes of networks
-    network.__name__: network for network in (FlatNet, Bottleneck, ColorUNet, ContextUNet, PlainTwin, LiteUNet)
+    network.__name__: network for network in (FlatNet, Bottleneck, ColorUNet, ContextUNet, ContextUNetControl, LiteUNet)
 }
 
 

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
         "annealing": "annealed_mean annealed_probabilities",
-        "upsampling": "local_linear_model paint resize_matrix",
+        "upsampling": "bilinear_matrix guided_filter_coefficients upsample_and_merge",
         "colorizer": "Colorizer DEFAULT_MODEL",
         "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine refined_chroma "
         "Seeds SOLVED_AT spread_fast",

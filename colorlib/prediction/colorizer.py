@@ -15,7 +15,7 @@ from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import find_checkpoint, load_checkpoint
 from colorlib.parallel import find_device
 from colorlib.prediction.annealing import annealed_mean
-from colorlib.prediction.upsampling import paint
+from colorlib.prediction.upsampling import upsample_and_merge
 
 DEFAULT_MODEL = "colorunet-context"
 
@@ -23,7 +23,7 @@ DEFAULT_MODEL = "colorunet-context"
 class Colorizer:
     """A trained network with its bins: gives any image colour.
 
-    ``temperature`` is the default of `colorize`; ``frame`` is the longest side, in pixels, at which the network
+    ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
     looks at a photo. ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma",
     the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature
     but 1, at which a classifier gives the mean colour, too.
@@ -39,19 +39,19 @@ class Colorizer:
         model: nn.Module,
         bins: ColorBins,
         temperature: float = 0.38,
-        frame: int = 160,
+        input_size: int = 160,
         device: str = "cpu",
         record: dict[str, Any] | None = None,
     ):
-        if not isinstance(frame, int) or frame < 1:
-            raise ColorlibError(f"frame must be a whole number of pixels from 1 up, got {frame!r}")
+        if not isinstance(input_size, int) or input_size < 1:
+            raise ColorlibError(f"input_size must be a whole number of pixels from 1 up, got {input_size!r}")
         if not isinstance(temperature, int | float) or not 0 <= temperature < float("inf"):
             raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature!r}")
         self.device = find_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins
         self.temperature = temperature
-        self.frame = frame
+        self.input_size = input_size
         self.record = record or {}
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
@@ -59,14 +59,14 @@ class Colorizer:
 
     @property
     def lam(self) -> float:
-        """λ of the rebalancing that its probabilities carry, see `colorlib.training.answer_with` (paper §2.1)."""
-        return float(self.record.get("lam", self.record["training"]["config"]["lam"]))
+        """λ of the rebalancing that its probabilities carry: `colorlib.training.adjust_output_bias` (paper §2.1)."""
+        return float(self.record.get("lam_inference", self.record["training"]["config"]["lam"]))
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
         """A bundled model by name, a checkpoint by path, or the default model."""
         model, bins, record = load_checkpoint(find_checkpoint(name_or_path or DEFAULT_MODEL))
-        return cls(model, bins, record.get("temperature", 0.38), record.get("frame", 160), device, record)
+        return cls(model, bins, record.get("temperature", 0.38), record.get("input_size", 160), device, record)
 
     def logits(self, luma: "np.ndarray | Tensor") -> Tensor:
         """The network's scores (n, H, W) for a luma (H, W) in [0, 1], at the luma's own size.
@@ -114,9 +114,9 @@ class Colorizer:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""
         return self.logits(luma).softmax(0)
 
-    def frame_of(self, image: Any) -> Tensor:
-        """The luma (h, w) that the network sees of an image: shrunk to at most ``frame`` pixels a side."""
-        return luma_of(to_tensor(fit(as_rgb(image), self.frame)))
+    def input_luma(self, image: Any) -> Tensor:
+        """The luma (h, w) that the network sees of an image: shrunk to at most ``input_size`` pixels a side."""
+        return luma_of(to_tensor(fit(as_rgb(image), self.input_size)))
 
     def colorize(self, image: Any, temperature: float | None = None) -> np.ndarray:
         """Colour an image: uint8 (H, W, 3) at its own size, with its own luma.
@@ -128,5 +128,5 @@ class Colorizer:
             ColorlibError: if the image or the temperature cannot be used.
         """
         rgb = as_rgb(image)
-        luma = self.frame_of(rgb)
-        return paint(rgb, luma, self.chroma(luma, temperature).cpu())
+        luma = self.input_luma(rgb)
+        return upsample_and_merge(rgb, luma, self.chroma(luma, temperature).cpu())

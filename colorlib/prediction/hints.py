@@ -28,13 +28,13 @@ import torch
 from torch import Tensor
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, join, luma_of
+from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, luma_of, merge_luma_chroma
 from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.propagation import SOLVED_AT, colorize_refined, enlarge, propagate, refined_chroma
-from colorlib.prediction.upsampling import paint
+from colorlib.prediction.upsampling import upsample_and_merge
 
 FORMAT = "colorlib-hints-1"
 FIRMNESS = 100.0  # of a hint: large, so that its place gets its colour
@@ -92,7 +92,7 @@ def html_of(chroma: Sequence[float], luma: float = 0.6) -> str:
     >>> html_of((0.0, 0.0), 0.5)
     '#808080'
     """
-    rgb = join(torch.full((1, 1), float(luma)), torch.tensor(chroma, dtype=torch.float32)[:, None, None])
+    rgb = merge_luma_chroma(torch.full((1, 1), float(luma)), torch.tensor(chroma, dtype=torch.float32)[:, None, None])
     return "#" + "".join(f"{round(255 * value):02x}" for value in rgb.flatten().tolist())
 
 
@@ -163,11 +163,11 @@ class GuidedColorizer(Colorizer):
         if not self.hints:
             return colorize_refined(self, rgb, temperature) if self.refined else super().colorize(rgb, temperature)
         luma, chroma = refined_chroma(self, rgb, temperature) if self.refined else self._enlarged(rgb, temperature)
-        return paint(rgb, luma, apply_hints(luma, chroma, self.hints, self.doubt))
+        return upsample_and_merge(rgb, luma, apply_hints(luma, chroma, self.hints, self.doubt))
 
     def _enlarged(self, rgb: np.ndarray, temperature: float | None) -> tuple[Tensor, Tensor]:
         luma = luma_of(to_tensor(fit(rgb, SOLVED_AT)))
-        return luma, enlarge(self.chroma(self.frame_of(rgb), temperature).cpu(), luma.shape)
+        return luma, enlarge(self.chroma(self.input_luma(rgb), temperature).cpu(), luma.shape)
 
 
 # Kept in a file.

@@ -26,7 +26,7 @@ from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.prediction.upsampling import paint
+from colorlib.prediction.upsampling import upsample_and_merge
 
 SOLVED_AT = 512  # longest side, in pixels, of what is solved exactly; larger photos follow by guided upsampling
 TOLERANCE = 1e-6  # of the solver: its residual, relative to the right-hand side
@@ -235,14 +235,14 @@ def colorize_refined(
         ColorlibError: if the network was trained by regression: it does not say how sure it is.
     """
     rgb = as_rgb(image)
-    return paint(rgb, *refined_chroma(colorizer, rgb, temperature, seeds, fast))
+    return upsample_and_merge(rgb, *refined_chroma(colorizer, rgb, temperature, seeds, fast))
 
 
 def refined_chroma(
     colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None, seeds: Seeds = SEEDS, fast: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The luma (h, w) at which a photo (H, W, 3) is solved, and its refined chrominance (2, h, w)."""
-    logits = colorizer.logits(colorizer.frame_of(rgb)).cpu()
+    logits = colorizer.logits(colorizer.input_luma(rgb)).cpu()
     temperature = colorizer.temperature if temperature is None else temperature
     chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
     confidence = logits.softmax(0).amax(0)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "losses": "answer_with change_rebalancing l2_regression Objective rebalanced_cross_entropy "
+        "losses": "adjust_logits adjust_output_bias l2_regression Objective rebalanced_cross_entropy "
         "soft_cross_entropy SoftTargets",
         "config": "learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "category_of load_cache load_photos",
-        "batches": "batch_of disturb encode_batch generator_of items_of luma_of_frames shuffled",
+        "batches": "batch_indices degrade_luma draw_batch encode_batch generator_for luma_of_photos shuffled",
         "state": "Interruption RunState",
-        "loop": "check_finite forward learn loss_of_share lowest make_network make_optimizer progress_bar RATES "
-        "short_runs starting_point train training_record validate",
+        "loop": "check_finite choose_rate forward local_loss make_network make_optimizer progress_bar RATES "
+        "starting_point sweep_learning_rates train training_record training_step validate",
     },
 )

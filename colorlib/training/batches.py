@@ -21,28 +21,28 @@ from colorlib.data.augment import (
     random_tone,
     random_zoom,
 )
-from colorlib.data.datasets import Frames
+from colorlib.data.datasets import PaddedPhotos
 from colorlib.data.sevenfold import VARIANTS, sevenfold_batch
 from colorlib.models.networks import MODELS
 from colorlib.training.config import ZOOM_STEP, TrainingConfig
 
 
-def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
+def draw_batch(photos: PaddedPhotos, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
     """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
 
     Every epoch visits each photo once (with the paper's augmentation: each of its seven variants), in an order of its
-    own. The side is the config's ``crop``, or that of the whole frame,
+    own. The side is the config's ``crop``, or that of the whole photo,
     with a border to the network's stride, where a batch has been shrunk to less.
     """
     if config.augment == "paper":
-        items = items_of(step, len(VARIANTS) * len(frames), config).to(frames.sizes.device)
-        _, rgb, mask = sevenfold_batch(frames, items, config.seed, mode="paper")
+        items = batch_indices(step, len(VARIANTS) * len(photos), config).to(photos.sizes.device)
+        _, rgb, mask = sevenfold_batch(photos, items, config.seed, mode="paper")
         return rgb, mask
-    batch = frames.take(items_of(step, len(frames), config).to(frames.sizes.device))
-    generator = generator_of(config.seed, 2, step)
+    batch = photos.take(batch_indices(step, len(photos), config).to(photos.sizes.device))
+    generator = generator_for(config.seed, 2, step)
     if config.augment == "none":
         return random_crops(batch.rgb, batch.sizes, config.crop, generator)
-    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.smallest, ZOOM_STEP, generator)
+    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.min_size, ZOOM_STEP, generator)
     stride = MODELS[config.model].stride
     side = min(config.crop, -(-rgb.shape[1] // stride) * stride)
     rgb = F.pad(rgb, (0, 0, 0, max(0, side - rgb.shape[2]), 0, max(0, side - rgb.shape[1])))
@@ -50,30 +50,30 @@ def batch_of(frames: Frames, step: int, config: TrainingConfig) -> tuple[Tensor,
     return random_flips(crops, mask, generator)
 
 
-def items_of(step: int, count: int, config: TrainingConfig) -> Tensor:
+def batch_indices(step: int, count: int, config: TrainingConfig) -> Tensor:
     """Which of ``count`` items the batch of a step is made of: int64 (B,)."""
-    first, last = step * config.batch // count, ((step + 1) * config.batch - 1) // count  # epochs
+    first, last = step * config.batch_size // count, ((step + 1) * config.batch_size - 1) // count  # epochs
     order = torch.cat([shuffled(count, config.seed, epoch) for epoch in range(first, last + 1)])
-    start = step * config.batch - first * count
-    return order[start : start + config.batch]
+    start = step * config.batch_size - first * count
+    return order[start : start + config.batch_size]
 
 
 @lru_cache(maxsize=4)
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
     """The order in which an epoch visits its items: int64 (count,)."""
-    return torch.randperm(count, generator=generator_of(seed, 1, epoch))
+    return torch.randperm(count, generator=generator_for(seed, 1, epoch))
 
 
-def disturb(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
+def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
     """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, levels, blur, noise."""
     if config.augment != "ours":
         return luma
-    generator = generator_of(config.seed, 3, step)
-    luma = random_tone(luma, config.tone, generator)
-    if config.levels:  # what is drawn after it must not depend on it where it is off
-        luma = random_levels(luma, config.levels, generator)
-    luma = random_blur(luma, config.soften, generator)
-    return add_noise(luma, config.noise, generator)
+    generator = generator_for(config.seed, 3, step)
+    luma = random_tone(luma, config.gamma_jitter, generator)
+    if config.levels_jitter:  # what is drawn after it must not depend on it where it is off
+        luma = random_levels(luma, config.levels_jitter, generator)
+    luma = random_blur(luma, config.blur_probability, generator)
+    return add_noise(luma, config.noise_std, generator)
 
 
 def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,16 +88,16 @@ def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, T
     return small.contiguous(), F.avg_pool2d(mask[:, None].float(), times)[:, 0] == 1
 
 
-def luma_of_frames(frames: Tensor) -> Tensor:
-    """What the network sees of uint8 frames (B, H, W, 3): their luma (B, 1, H, W)."""
-    return luma_of(frames.movedim(-1, 1).float() / 255).unsqueeze(1)
+def luma_of_photos(photos: Tensor) -> Tensor:
+    """What the network sees of uint8 photos (B, H, W, 3): their luma (B, 1, H, W)."""
+    return luma_of(photos.movedim(-1, 1).float() / 255).unsqueeze(1)
 
 
-def encode_batch(frames: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
-    """uint8 frames (B, H, W, 3) as what the network sees and must answer: luma (B, 1, H, W), bins (B, H, W)."""
-    return luma_of_frames(frames), bins.encode_rgb(frames)
+def encode_batch(photos: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
+    """uint8 photos (B, H, W, 3) as what the network sees and must answer: luma (B, 1, H, W), bins (B, H, W)."""
+    return luma_of_photos(photos), bins.encode_rgb(photos)
 
 
-def generator_of(seed: int, purpose: int, number: int) -> torch.Generator:
+def generator_for(seed: int, purpose: int, number: int) -> torch.Generator:
     """A random stream of its own for each purpose and step: no stream depends on what was drawn before."""
     return torch.Generator().manual_seed((seed * 4 + purpose) * 1_000_003 + number)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from colorlib.color.bins import ColorBins
-from colorlib.data.datasets import Frames, count_chroma
+from colorlib.data.datasets import PaddedPhotos, count_chroma
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
 from colorlib.models.encoder import load_imagenet_weights
@@ -28,6 +28,7 @@ from colorlib.parallel import (
     all_reduce_sum,
     any_process,
     barrier,
+    batch_norm_groups,
     check_divisible,
     find_device,
     init_process_group,
@@ -35,12 +36,11 @@ from colorlib.parallel import (
     my_share,
     rank_and_world_size,
     share_buffers,
-    shares_normalised_apart,
     wrap_ddp,
 )
-from colorlib.training.batches import at_output_size, batch_of, disturb, luma_of_frames
+from colorlib.training.batches import at_output_size, degrade_luma, draw_batch, luma_of_photos
 from colorlib.training.config import TrainingConfig, learning_rate_at
-from colorlib.training.losses import Objective, answer_with
+from colorlib.training.losses import Objective, adjust_output_bias
 from colorlib.training.photos import load_photos
 from colorlib.training.state import Interruption, RunState
 
@@ -56,16 +56,16 @@ def forward(network: nn.Module, luma: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def validate(model: nn.Module, frames: Frames, objective: Objective) -> dict[str, float]:
-    """Loss and bin accuracy on whole frames, each photo's pixels counting alike. Processes share the frames."""
+def validate(model: nn.Module, photos: PaddedPhotos, objective: Objective) -> dict[str, float]:
+    """Loss and bin accuracy on whole photos, every pixel counting alike. Processes share the photos."""
     was_training = model.training
     model.eval()
     rank, ranks = rank_and_world_size()
-    sums = torch.zeros(3, dtype=torch.float64, device=frames.sizes.device)
-    for start in range(16 * rank, len(frames), 16 * ranks):
-        batch = frames.take(slice(start, start + 16))
+    sums = torch.zeros(3, dtype=torch.float64, device=photos.sizes.device)
+    for start in range(16 * rank, len(photos), 16 * ranks):
+        batch = photos.take(slice(start, start + 16))
         mask = batch.mask()
-        output = forward(model, luma_of_frames(batch.rgb))
+        output = forward(model, luma_of_photos(batch.rgb))
         rgb, mask = at_output_size(output, batch.rgb, mask)
         right = (objective.guess(output) == objective.bins.encode_rgb(rgb)) & mask
         sums += torch.stack([objective(output, rgb, mask) * mask.sum(), right.sum(), mask.sum()])
@@ -74,7 +74,7 @@ def validate(model: nn.Module, frames: Frames, objective: Objective) -> dict[str
     return {"validation_loss": loss / pixels, "validation_accuracy": correct / pixels}
 
 
-def loss_of_share(network: nn.Module, objective: Objective, luma: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
+def local_loss(network: nn.Module, objective: Objective, luma: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
     """The loss of a batch. Of several processes each takes its share; the mean of what they get is the whole's loss."""
     ranks = rank_and_world_size()[1]
     mine = my_share(mask)
@@ -83,24 +83,24 @@ def loss_of_share(network: nn.Module, objective: Objective, luma: Tensor, rgb: T
     return loss * (mine.sum() * ranks / mask.sum().clamp(min=1))
 
 
-def learn(
+def training_step(
     network: nn.Module,
     objective: Objective,
     optimizer: torch.optim.Optimizer,
-    frames: Frames,
+    photos: PaddedPhotos,
     step: int,
     config: TrainingConfig,
 ) -> Tensor:
     """One step of training: a batch, the network's answer, its loss, and a small move downhill. Returns the loss."""
-    rgb, mask = batch_of(frames, step, config)
-    luma = disturb(luma_of_frames(rgb), step, config)
-    loss = loss_of_share(network, objective, luma, rgb, mask)
+    rgb, mask = draw_batch(photos, step, config)
+    luma = degrade_luma(luma_of_photos(rgb), step, config)
+    loss = local_loss(network, objective, luma, rgb, mask)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate_at(step, config) * group["share"]
+        group["lr"] = learning_rate_at(step, config) * group["lr_scale"]
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    if config.max_gradient:
-        nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient)
+    if config.max_grad_norm:
+        nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
     optimizer.step()
     return all_reduce_sum(loss.detach()) / rank_and_world_size()[1]
 
@@ -116,8 +116,8 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
         KeyboardInterrupt: on Ctrl-C, after the step under way has been finished and saved.
     """
     device = init_process_group(find_device(config.device))
-    check_divisible(config.batch)
-    out = Path(config.out)
+    check_divisible(config.batch_size)
+    out = Path(config.out_dir)
     out.mkdir(parents=True, exist_ok=True)
     training, validation, used = load_photos(config)
     training, validation = training.to(device), validation.to(device)
@@ -125,16 +125,16 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     objective = Objective(config.loss, bins, config.lam, device)
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
-    kept = deepcopy(model) if config.ema else model  # what is validated and saved
+    kept = deepcopy(model) if config.ema_decay else model  # what is validated and saved
     photos = hashlib.sha256(bins.to_json().encode() + training.sizes.cpu().numpy().tobytes()).hexdigest()
-    shares = shares_normalised_apart(model, device)
-    state = RunState(out, config, photos, shares, write=is_main_process())
+    groups = batch_norm_groups(model, device)
+    state = RunState(out, config, photos, groups, write=is_main_process())
     first, losses = state.load(model, optimizer, kept) if resume else state.start()
 
     def save(step: int) -> None:
         check_finite(model, step, out / "model.safetensors")
         state.save(step, model, optimizer, losses, kept)
-        record = {"frame": config.frame, "training": training_record(config, used, state.history, before)}
+        record = {"input_size": config.image_size, "training": training_record(config, used, state.history, before)}
         if config.loss == "l2":
             record["output"] = "chroma"
         if is_main_process():
@@ -142,13 +142,15 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
 
     saved = time.monotonic()
     with Interruption() as interruption, progress_bar(first, config) as bar:
-        for step in range(first, config.steps):
-            losses.append(learn(network, objective, optimizer, training, step, config))
-            bar.update(config.batch)
+        for step in range(first, config.max_steps):
+            losses.append(training_step(network, objective, optimizer, training, step, config))
+            bar.update(config.batch_size)
             done = step + 1
-            if config.ema:
-                average_weights(kept, model, min(config.ema, done / (10 + done)))  # at first little is worth keeping
-            last, look = done == config.steps, done % LOOK_EVERY == 0
+            if config.ema_decay:
+                average_weights(
+                    kept, model, min(config.ema_decay, done / (10 + done))
+                )  # at first little is worth keeping
+            last, look = done == config.max_steps, done % LOOK_EVERY == 0
             if look:
                 check_finite(model, done, out / "model.safetensors")
                 bar.set_postfix(loss=f"{float(torch.stack(losses[-LOOK_EVERY:]).mean()):.3f}")
@@ -161,7 +163,7 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
             stop = interruption.requested
             if rank_and_world_size()[1] > 1:  # all must stop at the same step, and asking takes time
                 stop = look and any_process(stop, device)
-            if last or stop or time.monotonic() - saved >= config.save_minutes * 60:
+            if last or stop or time.monotonic() - saved >= config.checkpoint_minutes * 60:
                 save(done)
                 saved = time.monotonic()
             if stop and not last:
@@ -170,11 +172,13 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     return out / "model.safetensors"
 
 
-def short_runs(config: TrainingConfig, rates: Sequence[float] = RATES, steps: int = 50) -> dict[float, list[float]]:
+def sweep_learning_rates(
+    config: TrainingConfig, rates: Sequence[float] = RATES, steps: int = 50
+) -> dict[float, list[float]]:
     """The loss of every step of short runs, by learning rate: the same start and the same batches for each.
 
     The paper: "to select the learning rate, we have observed the evolution of the loss on reduced epochs and kept a
-    learning rate that showed a satisfying behavior" (§4.1). `lowest` is our word for satisfying.
+    learning rate that showed a satisfying behavior" (§4.1). `choose_rate` is our word for satisfying.
     """
     device = init_process_group(find_device(config.device))
     training = load_photos(config)[0].to(device)
@@ -185,15 +189,15 @@ def short_runs(config: TrainingConfig, rates: Sequence[float] = RATES, steps: in
         run = replace(config, learning_rate=rate, schedule="constant", warmup=0)
         model, network = make_network(deepcopy(start), run, device)
         optimizer = make_optimizer(model, run)
-        losses = [learn(network, objective, optimizer, training, step, run) for step in range(steps)]
+        losses = [training_step(network, objective, optimizer, training, step, run) for step in range(steps)]
         curves[rate] = torch.stack(losses).tolist()
     return curves
 
 
-def lowest(curves: dict[float, list[float]]) -> float:
+def choose_rate(curves: dict[float, list[float]]) -> float:
     """The learning rate whose short run had the lowest mean loss over its last third.
 
-    >>> lowest({0.1: [3.4, 3.0, 2.0], 1.0: [3.4, 2.0, 2.5], 10.0: [3.4, 2.0, float("nan")]})
+    >>> choose_rate({0.1: [3.4, 3.0, 2.0], 1.0: [3.4, 2.0, 2.5], 10.0: [3.4, 2.0, float("nan")]})
     0.1
     """
     end = {rate: sum(losses[-(len(losses) // 3 or 1) :]) for rate, losses in curves.items()}
@@ -212,14 +216,14 @@ def make_network(model: nn.Module, config: TrainingConfig, device: torch.device)
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019), without weight decay the paper's Adam (§4.1); on a GPU one kernel does it all.
 
-    Matrices decay, biases and batch norm do not. An encoder learns at a rate of its own, a ``share`` of the others'.
+    Matrices decay, biases and batch norm do not. An encoder's rate is ``lr_scale`` times the others'.
     """
     on_gpu = next(model.parameters()).device.type == "cuda"
     kinds: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        share = config.encoder_rate if name.startswith("encoder.") else 1.0
-        kinds.setdefault((share, config.weight_decay * (parameter.ndim > 1)), []).append(parameter)
-    groups = [{"params": kinds[kind], "share": kind[0], "weight_decay": kind[1]} for kind in kinds]
+        scale = config.encoder_lr_scale if name.startswith("encoder.") else 1.0
+        kinds.setdefault((scale, config.weight_decay * (parameter.ndim > 1)), []).append(parameter)
+    groups = [{"params": kinds[kind], "lr_scale": kind[0], "weight_decay": kind[1]} for kind in kinds]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=on_gpu or None)
 
 
@@ -237,8 +241,8 @@ def average_weights(kept: nn.Module, model: nn.Module, decay: float) -> None:
 def progress_bar(first: int, config: TrainingConfig) -> "tqdm[Any]":
     """A bar that counts photos, so that it shows photos/s and the time left; of several processes one has a bar."""
     return tqdm(
-        total=config.steps * config.batch,
-        initial=first * config.batch,
+        total=config.max_steps * config.batch_size,
+        initial=first * config.batch_size,
         desc=f"training {config.model}",
         unit="photo",
         disable=not is_main_process(),
@@ -255,27 +259,27 @@ def check_finite(model: nn.Module, step: int, checkpoint: Path) -> None:
         raise ColorlibError(f"the loss is no longer a number at step {step}: lower learning_rate{kept}")
 
 
-def starting_point(config: TrainingConfig, training: Frames) -> tuple[nn.Module, ColorBins, dict[str, Any]]:
+def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.Module, ColorBins, dict[str, Any]]:
     """The network and bins that a run begins with, and the record of the training they have had already.
 
     Raises:
-        ColorlibError: if ``start`` names a checkpoint of another network, number of bins or kind of output.
+        ColorlibError: if ``init_from`` names a checkpoint of another network, number of bins or kind of output.
     """
-    if not config.start:
-        bins = ColorBins.from_histogram(count_chroma(training), config.n, config.bins, seed=config.seed)
+    if not config.init_from:
+        bins = ColorBins.from_histogram(count_chroma(training), config.num_bins, config.bins, seed=config.seed)
         torch.manual_seed(config.seed)
-        fresh = build(config.model, 2 if config.loss == "l2" else config.n)
+        fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins)
         if isinstance(fresh, LiteUNet) and config.pretrained:
             load_imagenet_weights(fresh.encoder)
         return fresh, bins, {}
-    model, bins, record = load_checkpoint(find_checkpoint(config.start))
+    model, bins, record = load_checkpoint(find_checkpoint(config.init_from))
     if (record.get("output") == "chroma") != (config.loss == "l2"):
-        raise ColorlibError(f"{config.start} and loss: {config.loss} do not go together: one classifies, one regresses")
-    if type(model).__name__ != config.model or len(bins) != config.n:
-        found, wanted = f"{type(model).__name__} with {len(bins)} bins", f"{config.model} with {config.n}"
-        raise ColorlibError(f"{config.start} holds a {found}, but the configuration asks for {wanted}")
-    if "lam" in record:  # it answers with another λ than it was trained with: back to what the loss asks for
-        answer_with(config.lam, model, bins, record["lam"])
+        raise ColorlibError(f"{config.init_from} and loss {config.loss} do not fit: one classifies, one regresses")
+    if type(model).__name__ != config.model or len(bins) != config.num_bins:
+        found, wanted = f"{type(model).__name__} with {len(bins)} bins", f"{config.model} with {config.num_bins}"
+        raise ColorlibError(f"{config.init_from} holds a {found}, but the configuration asks for {wanted}")
+    if "lam_inference" in record:  # it answers with another λ than it was trained with: back to what the loss asks for
+        adjust_output_bias(config.lam, model, bins, record["lam_inference"])
     return model, bins, record.get("training", {})
 
 
@@ -286,9 +290,9 @@ def training_record(
 
     Folders are named without the path to them.
     """
-    settings = asdict(config) | {"start": Path(config.start).name}
+    settings = asdict(config) | {"init_from": Path(config.init_from).name}
     settings |= {key: [Path(folder).name for folder in settings[key]] for key in ("photos", "validation_photos")}
-    del settings["out"]
+    del settings["out_dir"]
     past = before.get("history", [])
     steps = past[-1]["step"] if past else 0
     history = past + [row | {"step": row["step"] + steps} for row in history]

@@ -19,12 +19,12 @@ CELLS = 512  # along each axis of the table of soft targets: cells of 0.0018 x 0
 class Objective:
     """What a network is to learn, by one of the three losses; knows the bins, their weights and how to ask for them.
 
-    ``name`` is classes, soft or l2; ``outputs`` is how many numbers per pixel it asks of the network: a score for each
-    bin, or U and V for l2.
+    ``name`` is cross_entropy, soft or l2; ``outputs`` is how many numbers per pixel it asks of the network: a score for
+    each bin, or U and V for l2.
 
     >>> from colorlib.color import UVHistogram
     >>> photo, mask = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.ones(1, 8, 8, dtype=torch.bool)
-    >>> objective = Objective("classes", ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), lam=1.0)
+    >>> objective = Objective("cross_entropy", ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), lam=1.0)
     >>> round(float(objective(torch.zeros(1, 4, 8, 8), photo, mask)), 4)  # log 4
     1.3863
     """
@@ -33,15 +33,15 @@ class Objective:
         self.name, self.bins = name, bins
         self.outputs = 2 if name == "l2" else len(bins)
         self.weights = bins.weights(lam).to(device)
-        self.soften = SoftTargets(bins.colors, device) if name == "soft" else None
+        self.soft_targets = SoftTargets(bins.colors, device) if name == "soft" else None
 
     def __call__(self, output: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
         """The loss of a network's output (B, n or 2, H, W) on uint8 photos (B, H, W, 3) with a mask: a scalar."""
         if self.name == "l2":
             return l2_regression(output, _chroma(rgb), mask)
         target = self.bins.encode_rgb(rgb)
-        if self.soften is not None:
-            return soft_cross_entropy(output, *self.soften(_chroma(rgb)), self.weights[target], mask)
+        if self.soft_targets is not None:
+            return soft_cross_entropy(output, *self.soft_targets(_chroma(rgb)), self.weights[target], mask)
         return rebalanced_cross_entropy(output, target, self.weights, mask)
 
     def guess(self, output: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     return total / pixels
 
 
-def change_rebalancing(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tensor:
+def adjust_logits(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tensor:
     """What a network trained with one set of rebalancing weights would say, had it been trained with another.
 
     ``logits`` (..., n, H, W); ``trained`` and ``wanted`` (n,) from `ColorBins.weights`. The weighted cross-entropy is
@@ -81,41 +81,41 @@ def change_rebalancing(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tenso
     it adds log(wanted / trained) to the logits (Menon et al. 2021: logit adjustment). Equal wanted weights undo
     rebalancing. Exact for a network that reached that minimum; for a real one it is a forecast, to be measured.
 
-    >>> change_rebalancing(torch.zeros(2, 1, 1), torch.ones(2), torch.tensor([3.0, 1.0])).softmax(0).flatten()
+    >>> adjust_logits(torch.zeros(2, 1, 1), torch.ones(2), torch.tensor([3.0, 1.0])).softmax(0).flatten()
     tensor([0.7500, 0.2500])
     """
     return logits + (wanted / trained).log().to(logits)[:, None, None]
 
 
 @torch.no_grad()
-def answer_with(lam: float, model: nn.Module, bins: ColorBins, trained_with: float) -> None:
+def adjust_output_bias(lam: float, model: nn.Module, bins: ColorBins, trained_with: float) -> None:
     """Make a network trained with one λ answer as if it had been trained with another, in place.
 
-    It is `change_rebalancing`, taken up by the bias of the last layer: nothing is trained, and nothing becomes slower.
+    It is `adjust_logits`, taken up by the bias of the last layer: nothing is trained, and nothing becomes slower.
 
     >>> from colorlib.color import UVHistogram
     >>> from colorlib.models import build
     >>> photo, luma = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.rand(1, 1, 8, 8)
     >>> bins, model = ColorBins.from_histogram(UVHistogram().add_rgb(photo), n=4), build("ColorUNet", 4).eval()
-    >>> expected = change_rebalancing(model(luma), bins.weights(0.5), bins.weights(0.2))
-    >>> answer_with(0.2, model, bins, trained_with=0.5)
+    >>> expected = adjust_logits(model(luma), bins.weights(0.5), bins.weights(0.2))
+    >>> adjust_output_bias(0.2, model, bins, trained_with=0.5)
     >>> torch.allclose(model(luma), expected, atol=1e-5)
     True
     """
     last = [layer for layer in getattr(model, "output", model).modules() if isinstance(layer, nn.Conv2d)][-1]
     assert last.bias is not None and last.out_channels == len(bins)
     logits = last.bias[:, None, None]  # of a picture of one pixel
-    last.bias.copy_(change_rebalancing(logits, bins.weights(trained_with), bins.weights(lam)).flatten())
+    last.bias.copy_(adjust_logits(logits, bins.weights(trained_with), bins.weights(lam)).flatten())
 
 
 class SoftTargets:
     """How the target of a chrominance is shared among its nearest bins: closer bins get more, by a Gaussian.
 
     A network that answers with the bin next to the true one is then less wrong than one that answers with another
-    colour altogether. The shares are computed once, for the centres of the cells of a fine grid of the UV plane.
+    colour altogether. The weights are computed once, for the centres of the cells of a fine grid of the UV plane.
 
-    >>> bins, shares = SoftTargets(torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 0.03]]))(torch.zeros(1, 2, 1, 1))
-    >>> bins.flatten().tolist(), [round(share, 1) for share in shares.flatten().tolist()]
+    >>> bins, weights = SoftTargets(torch.tensor([[0.0, 0.0], [0.1, 0.0], [0.0, 0.03]]))(torch.zeros(1, 2, 1, 1))
+    >>> bins.flatten().tolist(), [round(weight, 1) for weight in weights.flatten().tolist()]
     ([0, 2, 1], [0.6, 0.4, 0.0])
     """
 
@@ -128,31 +128,31 @@ class SoftTargets:
         closest = distance.topk(min(nearest, len(colors)), largest=False)
         self.bins = closest.indices.to(device)  # (cells, k)
         # The Gaussians' common factor cancels; as a softmax they are safe far from every bin, where all vanish.
-        self.shares = (-(closest.values**2) / (2 * sigma**2)).softmax(dim=1).float().to(device)
+        self.weights = (-(closest.values**2) / (2 * sigma**2)).softmax(dim=1).float().to(device)
 
     def __call__(self, chroma: Tensor) -> tuple[Tensor, Tensor]:
-        """Chrominance (B, 2, H, W) -> the k nearest bins, int64, and their shares: both (B, k, H, W)."""
+        """Chrominance (B, 2, H, W) -> the k nearest bins, int64, and their weights: both (B, k, H, W)."""
         row, column = (
             ((part / limit + 1) * (CELLS / 2)).long().clamp(0, CELLS - 1)
             for part, limit in zip(chroma.unbind(1), (U_LIMIT, V_LIMIT))
         )
         place = row * CELLS + column
-        return self.bins[place].movedim(-1, 1), self.shares[place].movedim(-1, 1)
+        return self.bins[place].movedim(-1, 1), self.weights[place].movedim(-1, 1)
 
 
 def soft_cross_entropy(
-    logits: Tensor, bins: Tensor, shares: Tensor, pixel_weights: Tensor, mask: Tensor | None = None
+    logits: Tensor, bins: Tensor, weights: Tensor, pixel_weights: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Mean over the photo's pixels of w · -Σ share · log softmax(logits)[bin]: a scalar in nats.
+    """Mean over the photo's pixels of w · -Σ weight · log softmax(logits)[bin]: a scalar in nats.
 
     Args:
         logits: (B, n, H, W), before the softmax.
-        bins, shares: (B, k, H, W), from `SoftTargets`; the shares of a pixel sum to 1. Only k of the n logits are
+        bins, weights: (B, k, H, W), from `SoftTargets`; the weights of a pixel sum to 1. Only k of the n logits are
             gathered, so that no target of the logits' size is ever made.
         pixel_weights: (B, H, W), the weight of each pixel's true bin, as in the hard loss.
         mask: (B, H, W), true where the photo is.
     """
-    surprise = logits.logsumexp(dim=1) - (shares * logits.gather(1, bins)).sum(dim=1)
+    surprise = logits.logsumexp(dim=1) - (weights * logits.gather(1, bins)).sum(dim=1)
     return _masked_mean(surprise * pixel_weights, mask)
 
 

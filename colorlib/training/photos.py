@@ -4,14 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 from colorlib.data.cache import Cache
-from colorlib.data.datasets import Frames, bundled, load_frames
+from colorlib.data.datasets import PaddedPhotos, bundled, load_padded
 from colorlib.data.finding import find_photos
 from colorlib.errors import ColorlibError
 from colorlib.training.config import TrainingConfig
 
 
-def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
-    """The training frames (bundled and the config's folders), the validation frames, and how many photos came whence.
+def load_photos(config: TrainingConfig) -> tuple[PaddedPhotos, PaddedPhotos, dict[str, int]]:
+    """The training photos (bundled and the config's folders), the validation photos, and how many photos came whence.
 
     The counts are by folder and, where photos lie in its subfolders, by these categories, too. No photo of a validation
     folder is ever trained on, even if it lies in a folder named for training.
@@ -28,8 +28,8 @@ def load_photos(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]
         counts[folder.name] += len(found)
         counts.update(f"{folder.name}/{part}" for path in found if (part := category_of(path, folder)))
         paths += found
-    training, left_out = load_frames(paths, config.frame, drop_gray=True)
-    validation, _ = load_frames(held_out, config.frame)
+    training, left_out = load_padded(paths, config.image_size, drop_gray=True)
+    validation, _ = load_padded(held_out, config.image_size)
     return training, validation, dict(counts) | {"left out": len(left_out), "used": len(set(paths) - set(left_out))}
 
 
@@ -43,17 +43,19 @@ def category_of(path: Path, folder: Path) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def load_cache(config: TrainingConfig) -> tuple[Frames, Frames, dict[str, int]]:
+def load_cache(config: TrainingConfig) -> tuple[PaddedPhotos, PaddedPhotos, dict[str, int]]:
     """The same from a cache made by `colorlib data prepare`, whose own validation photos are used."""
     if len(config.photos) > 1:
         raise ColorlibError(f"a cache trains alone: name one cache and no other folder, got {', '.join(config.photos)}")
     if config.validation_photos:
         raise ColorlibError("a cache has validation photos of its own: leave validation_photos empty")
     cache = Cache(config.photos[0])
-    if cache.size != config.frame:
-        raise ColorlibError(f"{cache.folder} holds frames of {cache.size} pixels, frame says {config.frame}: set it so")
-    training, name = cache.frames("train"), cache.folder.name
+    if cache.size != config.image_size:
+        raise ColorlibError(
+            f"{cache.folder} holds photos of {cache.size} pixels, image_size says {config.image_size}: set it so"
+        )
+    training, name = cache.photos("train"), cache.folder.name
     counts = Counter({name: len(cache.entries)})
     counts.update(f"{name}/{entry.category}" for entry in cache.entries if entry.category)
-    validation = cache.frames("validation")
+    validation = cache.photos("validation")
     return training, validation, dict(counts) | {"used": len(training), "left out": len(cache.entries) - len(training)}

@@ -25,21 +25,21 @@ from colorlib.files import atomic_write, read_rows, write_rows
 from colorlib.training.config import TrainingConfig
 
 Row = dict[str, float]
-NOT_LEARNT = ("out", "device", "compile", "save_minutes")  # settings that do not decide what is learnt
+NOT_LEARNT = ("out_dir", "device", "compile", "checkpoint_minutes")  # settings that do not decide what is learnt
 
 
 class RunState:
     """The state of a run: what it has learnt, how far it is, and its history.
 
-    ``photos`` is a fingerprint of what is trained on: other photos would give other bins. ``shares`` is into how many
-    shares a batch falls for batch norm, see `colorlib.parallel`. With ``write=False`` nothing is written: of several
-    processes only the first writes.
+    ``photos`` is a fingerprint of what is trained on: other photos would give other bins. ``batch_norm_groups`` is into
+    how many parts a batch falls for batch norm, see `colorlib.parallel`. With ``write=False`` nothing is written: of
+    several processes only the first writes.
     """
 
-    def __init__(self, out: Path, config: TrainingConfig, photos: str, shares: int = 1, write: bool = True):
+    def __init__(self, out: Path, config: TrainingConfig, photos: str, batch_norm_groups: int = 1, write: bool = True):
         self.state, self.csv, self.curves = out / "state.safetensors", out / "history.csv", out / "tensorboard"
         self.settings = {k: v for k, v in asdict(config).items() if k not in NOT_LEARNT}
-        self.photos, self.shares, self.write = photos, shares, write
+        self.photos, self.batch_norm_groups, self.write = photos, batch_norm_groups, write
         self.history: list[Row] = []
         self._board: Any = None
 
@@ -73,7 +73,7 @@ class RunState:
         if losses:
             tensors["losses"] = torch.stack(list(losses))
         metadata = {"step": str(step), "settings": json.dumps(self.settings), "photos": self.photos}
-        metadata |= {"shares": str(self.shares)}
+        metadata |= {"batch_norm_groups": str(self.batch_norm_groups)}
         with atomic_write(self.state) as partial:
             save_file(tensors, partial, metadata)
 
@@ -111,13 +111,14 @@ class RunState:
 
     def _check(self, metadata: dict[str, str]) -> None:
         if json.loads(metadata.get("settings", "null")) != self.settings:
-            raise ColorlibError(f"{self.state} belongs to a run with other settings: choose another 'out'")
+            raise ColorlibError(f"{self.state} belongs to a run with other settings: choose another 'out_dir'")
         if metadata.get("photos") != self.photos:
             raise ColorlibError(f"the training photos are not those that {self.state} was trained on: start again")
-        if metadata.get("shares") != str(self.shares):
+        if metadata.get("batch_norm_groups") != str(self.batch_norm_groups):
             raise ColorlibError(
-                f"{self.state} was trained by {metadata.get('shares')} processes, not {self.shares}, and on CPUs batch "
-                "norm depends on their number: go on with as many, or start again"
+                f"{self.state} was trained by {metadata.get('batch_norm_groups')} processes, not "
+                f"{self.batch_norm_groups}, and on CPUs batch norm depends on their number: go on with as many, or "
+                "start again"
             )
 
     def log(self, row: Row) -> None:
@@ -167,7 +168,7 @@ class Interruption:
             self._before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def _request(self, number: int, frame: FrameType | None) -> None:
+    def _request(self, number: int, stack: FrameType | None) -> None:
         self.requested = True
         self._restore()
 

@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "smoothing": "ConfidenceKernel published_alpha Smoother TemporalKernel",
         "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
-        "cuts": "likeness SceneCuts thumbnail",
+        "cuts": "correlation SceneCuts thumbnail",
         "clock": "Clock Growing",
         "frames": "BT601 BT709 ColorStandard LumaReader standard_of",
         "film": "Film open_film Picture",

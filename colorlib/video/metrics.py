@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorlib.color.spaces import chroma_of, join
+from colorlib.color.spaces import chroma_of, merge_luma_chroma
 from colorlib.evaluation.intervals import bootstrap
-from colorlib.evaluation.metrics import colourfulness
+from colorlib.evaluation.metrics import colorfulness
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.video.motion import warp
@@ -118,12 +118,12 @@ def score_shot(
 
 def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
     """The metrics of one coloured film (t, 2, h, w); grain is left out of the luma, so that only colours are judged."""
-    rgb = torch.stack([join(y, uv) for y, uv in zip(shot.luma, chroma)])
+    rgb = torch.stack([merge_luma_chroma(y, uv) for y, uv in zip(shot.luma, chroma)])
     return {
         "flicker": flicker(chroma, still_pixels(shot)),
         "warp_error": warp_error(chroma, shot.flow, shot.seen),
         "cdc": color_distribution_consistency(rgb),
-        "colourfulness": sum(colourfulness(frame) for frame in rgb) / len(rgb),
+        "colorfulness": sum(colorfulness(frame) for frame in rgb) / len(rgb),
         "error": float((chroma - chroma_of(shot.truth)).norm(dim=1).mean()),
     }
 

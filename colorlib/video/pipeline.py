@@ -22,12 +22,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.color.spaces import join
+from colorlib.color.spaces import merge_luma_chroma
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.prediction.upsampling import local_linear_model, paint
+from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
 from colorlib.video.encoder import ENCODERS
 from colorlib.video.film import Film, Picture, open_film
@@ -107,8 +107,8 @@ class VideoColorizer:
     def colorize(self, image: Any) -> np.ndarray:
         """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""
         rgb = as_rgb(image)
-        luma = self.colorizer.frame_of(rgb)
-        return paint(rgb, luma, self.chroma(luma))
+        luma = self.colorizer.input_luma(rgb)
+        return upsample_and_merge(rgb, luma, self.chroma(luma))
 
 
 @dataclass
@@ -206,7 +206,7 @@ def paint_all(pictures: Generator[Picture], video: VideoColorizer, side_by_side:
 def paint_picture(picture: Picture, video: VideoColorizer, side_by_side: bool = False) -> Picture:
     """Colour one picture. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
     plane = np.pad(picture.luma, [(0, side % 2) for side in picture.luma.shape], mode="edge")
-    luma = small_luma(plane, video.colorizer.frame)
+    luma = small_luma(plane, video.colorizer.input_size)
     chroma = chroma_planes(plane, luma, video.chroma(luma), picture.standard)
     if side_by_side:
         plane = np.concatenate([plane, plane], axis=1)
@@ -225,13 +225,13 @@ def small_luma(plane: np.ndarray, longest: int) -> Tensor:
 def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor, standard: ColorStandard = BT601) -> np.ndarray:
     """Chrominance (2, h, w) predicted on a small luma (h, w), at half the size of a plane (H, W) of even sides.
 
-    Returns Cb and Cr of a colour standard, uint8 (2, H/2, W/2). As in `paint`, colour borders follow the film's own
-    edges.
+    Returns Cb and Cr of a colour standard, uint8 (2, H/2, W/2). As in `upsample_and_merge`, colour borders follow the
+    film's own edges.
     """
     half = F.avg_pool2d(to_unit(torch.from_numpy(plane))[None], 2)
-    lines = torch.cat(local_linear_model(luma, chroma))
+    lines = torch.cat(guided_filter_coefficients(luma, chroma))
     slope, offset = F.interpolate(lines[None], half.shape[-2:], mode="bilinear")[0].split(2)
-    shown = join(half[0], slope * half + offset)  # which tones down what the luma cannot show
+    shown = merge_luma_chroma(half[0], slope * half + offset)  # which tones down what the luma cannot show
     red, green, blue = shown
     brightness = standard.red * red + (1 - standard.red - standard.blue) * green + standard.blue * blue
     cb = (blue - brightness) / (2 - 2 * standard.blue)
@@ -313,7 +313,7 @@ def fingerprint(colorizer: Colorizer) -> str:
     digest = hashlib.sha256(colorizer.bins.colors.cpu().numpy().tobytes())
     for tensor in colorizer.model.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
-    return f"{digest.hexdigest()[:16]} at {colorizer.frame}"
+    return f"{digest.hexdigest()[:16]} at {colorizer.input_size}"
 
 
 def _job(source: Path, target: Path, video: VideoColorizer, side_by_side: bool, quality: int) -> dict[str, Any]:

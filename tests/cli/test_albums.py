@@ -144,7 +144,7 @@ def test_names_in_old_encodings_keep_their_bytes(run: Run) -> None:
 
 
 @pytest.mark.parametrize("write", corpus.GOOD, ids=lambda write: write.__qualname__)
-def test_every_kind_is_coloured_upright_with_its_luma(
+def test_every_kind_is_colored_upright_with_its_luma(
     tmp_path: Path, colorizer: Colorizer, write: corpus.Writer
 ) -> None:
     source = write(tmp_path)

@@ -28,9 +28,9 @@ PROJECT = Path(__file__).parents[2]
 VALIDATION_PHOTO = PROJECT / "data" / "landscapes" / "scratch-village.jpg"
 SCORE = {"mean": 20.5, "low": 20.25, "high": 20.75}
 METRICS = {
-    "model": {"psnr": SCORE, "colourfulness": SCORE, "bin_accuracy": SCORE},
-    "gray": {"psnr": SCORE, "colourfulness": SCORE},
-    "truth": {"psnr": SCORE, "colourfulness": SCORE},
+    "model": {"psnr": SCORE, "colorfulness": SCORE, "bin_accuracy": SCORE},
+    "gray": {"psnr": SCORE, "colorfulness": SCORE},
+    "truth": {"psnr": SCORE, "colorfulness": SCORE},
 }
 BASELINES = {"mean_color": [0.0, 0.0], "luma_mean": [[0.0, 0.0]] * 32}
 
@@ -60,7 +60,7 @@ def errors_of(result: subprocess.CompletedProcess[str]) -> list[str]:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory, opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Path:
     """A small untrained network: enough to test everything but the beauty of its colours."""
     record = {
-        "frame": 64,
+        "input_size": 64,
         "temperature": 0.5,
         "training": {"photos": {"used": 1234}},
         "metrics": METRICS,
@@ -145,7 +145,7 @@ GOOD += ["portable.ppm"]
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_every_kind_of_photo_is_coloured_at_its_own_size_with_its_own_luma(album: Album, name: str) -> None:
+def test_every_kind_of_photo_is_colored_at_its_own_size_with_its_own_luma(album: Album, name: str) -> None:
     before = read_photo(album.photos / name)
     with Image.open(album.out / album.good[name]) as written:
         assert written.mode == "RGB"
@@ -192,7 +192,7 @@ def test_a_confidence_map_is_the_top_probability_at_the_size_of_the_photo(album:
         assert rotated.size == (40, 60)
 
 
-def test_a_second_run_replaces_its_results_and_does_not_colour_them(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_second_run_replaces_its_results_and_does_not_color_them(tmp_path: Path, checkpoint: Path) -> None:
     scene().save(tmp_path / "a.png")
     out = tmp_path / "out"
     out.mkdir()
@@ -237,7 +237,7 @@ def test_a_folder_without_photos_is_an_error(tmp_path: Path, checkpoint: Path) -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
-def test_a_name_that_is_not_text_is_coloured_and_can_be_printed(tmp_path: Path, checkpoint: Path) -> None:
+def test_a_name_that_is_not_text_is_colored_and_can_be_printed(tmp_path: Path, checkpoint: Path) -> None:
     scene().save(tmp_path / "a.png")
     good, bad = (tmp_path / os.fsdecode(name) for name in (b"caf\xe9.png", b"bad \xe9.png"))
     (tmp_path / "a.png").rename(good)
@@ -442,7 +442,7 @@ def test_bins_are_those_of_the_library_and_bad_photos_are_reported(tmp_path: Pat
     assert torch.equal(chosen.colors, expected.colors)
 
 
-def test_too_few_colours_for_the_bins_is_one_sentence(tmp_path: Path) -> None:
+def test_too_few_colors_for_the_bins_is_one_sentence(tmp_path: Path) -> None:
     scene(1, 1).save(tmp_path / "a.png")
     result = run("bins", tmp_path, "--out", tmp_path / "bins.json")
     assert result.returncode == 1
@@ -460,7 +460,7 @@ def test_evaluate_compares_with_every_baseline(tmp_path: Path, checkpoint: Path)
     assert {key: values["run"][key] for key in expected} == expected
     for name in ("model", "gray", "mean_color", "luma_mean", "truth"):
         assert set(values[name]["psnr"]) == {"mean", "low", "high"}
-    assert values["gray"]["colourfulness"]["mean"] < 1 < values["truth"]["colourfulness"]["mean"]
+    assert values["gray"]["colorfulness"]["mean"] < 1 < values["truth"]["colorfulness"]["mean"]
     assert f"{values['gray']['psnr']['mean']:.4g} [" in result.stdout
     assert set(METRICS["model"]) <= set(values["model"])
 
@@ -479,11 +479,20 @@ def test_evaluate_says_what_is_missing(tmp_path: Path, checkpoint: Path, bare_ch
 
 
 QUICK = PROJECT / "configs" / "quick.yaml"
-TINY_RUN = ["steps=2", "batch=2", "n=4", "frame=32", "smallest=32", "crop=32", "validate_every=1", "save_minutes=0.0"]
+TINY_RUN = [
+    "max_steps=2",
+    "batch_size=2",
+    "num_bins=4",
+    "image_size=32",
+    "min_size=32",
+    "crop=32",
+    "validate_every=1",
+    "checkpoint_minutes=0.0",
+]
 
 
-def test_train_makes_a_model_that_colours_and_can_go_on(tmp_path: Path) -> None:
-    settings = ["--set", *TINY_RUN, f"out={tmp_path / 'run'}"]
+def test_train_makes_a_model_that_colors_and_can_go_on(tmp_path: Path) -> None:
+    settings = ["--set", *TINY_RUN, f"out_dir={tmp_path / 'run'}"]
     result = run("train", QUICK, *settings)
     assert result.returncode == 0, result.stderr
     model = tmp_path / "run" / "model.safetensors"
@@ -500,27 +509,27 @@ def test_train_makes_a_model_that_colours_and_can_go_on(tmp_path: Path) -> None:
     [
         ("stepz=2", "'stepz'"),
         ("path=2", "'path'"),
-        ("steps=many", "steps must be a int"),
+        ("max_steps=many", "max_steps must be a int"),
         ("learning_rate=-1", "learning_rate"),
         ("photos=[1]", "photos"),
         ("steps", "setting=value"),
-        ("steps=[", "'steps=['"),
+        ("max_steps=[", "'max_steps=['"),
         ("model=ResNet", "'ResNet'"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(
     tmp_path: Path, setting: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["train", str(QUICK), "--set", *TINY_RUN, f"out={tmp_path}", setting]) == 1
+    assert cli.main(["train", str(QUICK), "--set", *TINY_RUN, f"out_dir={tmp_path}", setting]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("colorlib")]
     assert expected in line
 
 
 def test_settings_are_yaml_and_numbers_may_be_written_as_scientists_do() -> None:
-    values = parse_settings(["steps=100", "photos=[sea side, lakes]", "learning_rate=1e-3", "out=a=b"])
+    values = parse_settings(["max_steps=100", "photos=[sea side, lakes]", "learning_rate=1e-3", "out_dir=a=b"])
     config = TrainingConfig.from_yaml(QUICK, **values)
-    assert (config.steps, config.photos, config.learning_rate) == (100, ["sea side", "lakes"], 0.001)
-    assert config.out == "a=b"
+    assert (config.max_steps, config.photos, config.learning_rate) == (100, ["sea side", "lakes"], 0.001)
+    assert config.out_dir == "a=b"
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "photo.yaml"])
@@ -549,9 +558,9 @@ def test_workbook_passes_on_what_was_asked(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err == "colorlib: error: 06_temperature failed in cell 4\n"
 
 
-def test_the_default_model_colours_a_validation_photo(tmp_path: Path) -> None:
+def test_the_default_model_colors_a_validation_photo(tmp_path: Path) -> None:
     result = run("colorize", VALIDATION_PHOTO, "--out", tmp_path)
     assert result.returncode == 0, result.stderr
-    coloured = to_tensor(read_photo(tmp_path / VALIDATION_PHOTO.name))
-    assert coloured.shape == to_tensor(read_photo(VALIDATION_PHOTO)).shape
-    assert colorlib.color.chroma_of(coloured).norm(dim=0).mean() > 0.02  # visibly not gray
+    colored = to_tensor(read_photo(tmp_path / VALIDATION_PHOTO.name))
+    assert colored.shape == to_tensor(read_photo(VALIDATION_PHOTO)).shape
+    assert colorlib.color.chroma_of(colored).norm(dim=0).mean() > 0.02  # visibly not gray

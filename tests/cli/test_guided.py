@@ -18,23 +18,23 @@ def photo(tmp_path: Path, synthetic_photo: np.ndarray) -> Path:
     return path
 
 
-def coloured(photo: Path, out: Path, checkpoint: Path, *options: str) -> np.ndarray:
+def colored(photo: Path, out: Path, checkpoint: Path, *options: str) -> np.ndarray:
     assert main(["colorize", str(photo), "--out", str(out), "--model", str(checkpoint), *options]) == 0
     return read_photo(out / photo.name)
 
 
-def test_refine_spreads_the_surest_colours(photo, tmp_path, tiny_checkpoint):
-    plain = coloured(photo, tmp_path / "plain", tiny_checkpoint)
-    refined = coloured(photo, tmp_path / "refined", tiny_checkpoint, "--refine")
+def test_refine_spreads_the_surest_colors(photo, tmp_path, tiny_checkpoint):
+    plain = colored(photo, tmp_path / "plain", tiny_checkpoint)
+    refined = colored(photo, tmp_path / "refined", tiny_checkpoint, "--refine")
     expected = colorize_refined(Colorizer.load(tiny_checkpoint, "cpu"), photo)
     assert abs(refined.astype(int) - expected).max() <= 1 and (refined != plain).any()
 
 
-def test_hints_colour_their_place(photo, tmp_path, tiny_checkpoint):
+def test_hints_color_their_place(photo, tmp_path, tiny_checkpoint):
     write_hints(tmp_path / "hints.json", [Hint(0.5, 0.8, (0.15, -0.1))])
     for extra in ([], ["--refine"]):
         hints = ["--hints", str(tmp_path / "hints.json"), *extra]
-        picture = to_tensor(coloured(photo, tmp_path / "out", tiny_checkpoint, *hints))
+        picture = to_tensor(colored(photo, tmp_path / "out", tiny_checkpoint, *hints))
         height, width = picture.shape[1:]
         there = chroma_of(picture)[:, int(0.8 * height), width // 2]
         assert there.tolist() == pytest.approx([0.15, -0.1], abs=0.02)

@@ -20,8 +20,8 @@ from colorlib.color import (
     ColorBins,
     UVHistogram,
     chroma_of,
-    join,
     luma_of,
+    merge_luma_chroma,
     weighted_kmeans,
 )
 from colorlib.data import to_tensor, to_uint8
@@ -103,7 +103,7 @@ def test_histogram_colors_are_close_to_the_pixels():
 
 
 @pytest.mark.parametrize("bins_name", ["kmeans_bins", "grid_bins"])
-def test_encode_equals_brute_force_on_a_million_colours(bins_name, request):
+def test_encode_equals_brute_force_on_a_million_colors(bins_name, request):
     bins = request.getfixturevalue(bins_name)
     chroma = random_chroma(1_000_000)
     assert (bins.encode(chroma)[0].numpy() == brute_force(bins, chroma)).all()
@@ -204,11 +204,11 @@ def test_gray_ramp_stays_gray(kmeans_bins):
     rgb = to_tensor(ramp)
     decoded = kmeans_bins.decode(kmeans_bins.encode(chroma_of(rgb)))
     assert (decoded == 0).all()
-    assert (to_uint8(join(luma_of(rgb), decoded)) == ramp).all()
+    assert (to_uint8(merge_luma_chroma(luma_of(rgb), decoded)) == ramp).all()
 
 
 @pytest.mark.parametrize("grid", [8, 9, 10, 16])
-def test_all_grays_are_one_colour(histogram, grid):
+def test_all_grays_are_one_color(histogram, grid):
     """Whatever their level, precision and way in; also where neutral lies on a corner of four cells of the grid."""
     bins = ColorBins.from_histogram(histogram, 8, "grid", grid)
     ramp = torch.arange(256, dtype=torch.uint8)[:, None].expand(256, 3).reshape(16, 16, 3)
@@ -265,7 +265,7 @@ def test_kmeans_is_as_good_as_scipy(real_photos, histogram):
     assert error(ours) <= 1.02 * min(error(centres) for centres in scipy_centres)
 
 
-def test_kmeans_centres_are_the_means_of_their_colours(histogram):
+def test_kmeans_centres_are_the_means_of_their_colors(histogram):
     colors, counts = histogram.colors()
     centres = weighted_kmeans(colors, counts, 16)
     index = nearest(colors.numpy(), centres.numpy())
@@ -305,7 +305,7 @@ def test_kmeans_quantises_better_than_the_grid(histogram):
     assert error("kmeans") < 0.5 * error("grid")
 
 
-def test_as_many_bins_as_colours():
+def test_as_many_bins_as_colors():
     histogram = UVHistogram()
     places = torch.tensor([[0.0, 0.1, -0.2, 0.3], [0.0, 0.2, 0.1, -0.3]])
     histogram.add(places[:, None])

@@ -1,4 +1,4 @@
-"""Colour spaces against scikit-image, and what `join` promises."""
+"""Colour spaces against scikit-image, and what `merge_luma_chroma` promises."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.color import rgb2lab, rgb2yuv, yuv2rgb
 
-from colorlib.color import chroma_of, join, luma_of, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
 
 CUBE = torch.cartesian_prod(*[torch.linspace(0, 1, 18, dtype=torch.float64)] * 3).T.reshape(3, 54, 108)
 """18³ colours that fill the RGB cube, its corners included, as an image."""
@@ -84,7 +84,7 @@ def test_lab_has_finite_gradients_everywhere():
 )
 def test_join_keeps_luma_and_hue_and_stays_in_gamut(luma, chroma):
     luma, chroma = torch.from_numpy(luma), torch.from_numpy(chroma)
-    rgb = join(luma, chroma)
+    rgb = merge_luma_chroma(luma, chroma)
     assert rgb.shape == (3, 3, 4) and (rgb >= 0).all() and (rgb <= 1).all()
     torch.testing.assert_close(luma_of(rgb), luma, rtol=0, atol=2e-6)
     shown = chroma_of(rgb).double()
@@ -94,16 +94,16 @@ def test_join_keeps_luma_and_hue_and_stays_in_gamut(luma, chroma):
     assert (shown.norm(dim=0) <= chroma.norm(dim=0) + 1e-5).all()
 
 
-def test_join_is_exact_where_the_colour_fits():
+def test_join_is_exact_where_the_color_fits():
     image = torch.rand(3, 50, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(join(luma_of(image), chroma_of(image)), image, rtol=0, atol=1e-12)
+    torch.testing.assert_close(merge_luma_chroma(luma_of(image), chroma_of(image)), image, rtol=0, atol=1e-12)
 
 
-def test_join_gives_up_no_more_colour_than_it_must():
+def test_join_gives_up_no_more_color_than_it_must():
     generator = torch.Generator().manual_seed(0)
     luma = torch.rand(100, 100, generator=generator, dtype=torch.float64)
     chroma = torch.rand(2, 100, 100, generator=generator, dtype=torch.float64) - 0.5
-    rgb = join(luma, chroma)
+    rgb = merge_luma_chroma(luma, chroma)
     faded = (chroma_of(rgb) - chroma).norm(dim=0) > 1e-9
     assert 1000 < faded.sum() < 9000  # both cases occur
     at_the_limit = torch.minimum(rgb, 1 - rgb).amin(0) < 1e-9  # one channel at 0 or 1: no room for more colour
@@ -112,13 +112,13 @@ def test_join_gives_up_no_more_colour_than_it_must():
 
 def test_join_of_black_and_white_is_black_and_white():
     luma = torch.tensor([[0.0, 1.0]])
-    rgb = join(luma, torch.full((2, 1, 2), 0.3))
+    rgb = merge_luma_chroma(luma, torch.full((2, 1, 2), 0.3))
     assert rgb[:, 0, 0].tolist() == [0, 0, 0] and rgb[:, 0, 1].tolist() == [1, 1, 1]
 
 
 def test_join_works_on_batches():
     luma, chroma = torch.rand(2, 5, 4, 6), torch.rand(2, 5, 2, 4, 6) - 0.5
-    torch.testing.assert_close(join(luma, chroma)[1, 3], join(luma[1, 3], chroma[1, 3]))
+    torch.testing.assert_close(merge_luma_chroma(luma, chroma)[1, 3], merge_luma_chroma(luma[1, 3], chroma[1, 3]))
 
 
 @pytest.mark.parametrize("convert", [rgb_to_yuv, yuv_to_rgb, luma_of, chroma_of, rgb_to_lab])

@@ -27,7 +27,7 @@ def shown(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.setenv("COLORLIB_FIGURES", str(tmp_path))
     html: list[str] = []
     monkeypatch.setattr(figures, "display", lambda output: html.append(output.data))
-    figures.begin("99_test", steps=3)
+    figures.start_notebook("99_test", steps=3)
     return html
 
 
@@ -103,7 +103,7 @@ def test_photographs_are_small_and_close(tmp_path, real_photos):
         assert np.abs(np.asarray(image).astype(int) - real_photos[0]).mean() < 5
 
 
-def test_a_plot_with_256_colours_looks_the_same():
+def test_a_plot_with_256_colors_looks_the_same():
     """A colour map has hundreds of colours; none may move visibly, at the ends of the scale least of all."""
     figure = Figure(figsize=(5, 4))
     figure.set_layout_engine("none")  # which would move things a little in the second drawing
@@ -157,7 +157,7 @@ def test_a_figure_that_fails_leaves_the_old_one(tmp_path):
 
 
 def _record_several(first: int) -> None:
-    figures.begin("99_test")
+    figures.start_notebook("99_test")
     for number in range(first, first + 10):
         figures._record(f"fig{number:02}", {"number": number})
 

@@ -15,7 +15,7 @@ from colorlib.course import plots
 
 def test_wall_keeps_proportions_and_order(real_photos):
     wide, high = real_photos[0][:40, :100], real_photos[1][:90, :60]
-    figure = plots.wall([[wide, high], [wide]], ["wide", "high"], ["first", "second"], size=2)
+    figure = plots.image_grid([[wide, high], [wide]], ["wide", "high"], ["first", "second"], size=2)
     assert [ax.get_title() for ax in figure.axes] == ["wide", "high", ""]
     assert [text.get_text() for text in figure.texts] == ["first", "second"]
     FigureCanvasAgg(figure).draw()
@@ -30,14 +30,14 @@ def test_wall_keeps_proportions_and_order(real_photos):
 
 def test_titles_of_a_wall_stand_in_line(real_photos):
     wide, high = real_photos[0][:40, :100], real_photos[1][:90, :60]
-    figure = plots.wall([[wide, high]], ["wide", "high"], size=2)
+    figure = plots.image_grid([[wide, high]], ["wide", "high"], size=2)
     FigureCanvasAgg(figure).draw()
     tops = [ax.get_images()[0].get_window_extent().y1 for ax in figure.axes]
     assert tops[0] == pytest.approx(tops[1], abs=1)
 
 
 def test_a_wall_leaves_room_for_titles_of_several_lines(real_photos):
-    figure = plots.wall([[real_photos[0]] * 2] * 2, ["one\ntwo", "three"], ["a\nlong title", "b"], size=2)
+    figure = plots.image_grid([[real_photos[0]] * 2] * 2, ["one\ntwo", "three"], ["a\nlong title", "b"], size=2)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     width, height = canvas.get_width_height()
@@ -76,7 +76,7 @@ def test_a_network_is_drawn_as_it_is():
 
 def test_wall_wants_a_title_for_each_row(real_photos):
     with pytest.raises(ValueError):
-        plots.wall([[real_photos[0]]], row_titles=["one", "two"])
+        plots.image_grid([[real_photos[0]]], row_titles=["one", "two"])
 
 
 def test_bin_colors_are_the_bins(kmeans_bins, grid_bins):
@@ -102,12 +102,12 @@ def test_patches_of_kmeans_tile_the_gamut(kmeans_bins):
     assert (inside.argmax(axis=0) == index)[inside.any(axis=0)].mean() > 0.999
 
 
-def test_patches_of_the_grid_hold_their_colours(grid_bins):
+def test_patches_of_the_grid_hold_their_colors(grid_bins):
     for patch, color in zip(plots.bin_patches(grid_bins), grid_bins.colors.numpy()):
         assert Polygon(patch).contains_point(color, radius=1e-9) or Polygon(patch).contains_point(color, radius=-1e-9)
 
 
-def test_uv_map_in_own_colours_and_by_value(kmeans_bins):
+def test_uv_map_in_own_colors_and_by_value(kmeans_bins):
     figure = Figure()
     own, valued, bare = figure.subplots(1, 3)
     plots.plot_uv_map(own, kmeans_bins)
@@ -121,7 +121,7 @@ def test_uv_map_in_own_colours_and_by_value(kmeans_bins):
     FigureCanvasAgg(figure).draw()
 
 
-def test_bars_have_the_values_and_colours_of_their_bins(kmeans_bins):
+def test_bars_have_the_values_and_colors_of_their_bins(kmeans_bins):
     ax = Figure().subplots()
     plots.bar_of_bins(ax, kmeans_bins, kmeans_bins.frequency)
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(kmeans_bins.frequency.tolist())

@@ -25,7 +25,7 @@ from colorlib.course.workbook import Result, table
 
 PARAMETERS = "steps = 3  # how many\nrate = 0.5  # how fast\nnames = ['a', 'b']  # of what"
 SHOW = 'figures.show(Image.new("RGB", (9, 9)), name="{name}", alt="A small black square, nothing else")'
-START = "from PIL import Image\nfrom colorlib import figures\nfigures.begin('test', steps=steps)"
+START = "from PIL import Image\nfrom colorlib.course import figures\nfigures.start_notebook('test', steps=steps)"
 
 
 def write_notebook(folder: Path, stem: str, *sources: str, figures: tuple[str, ...] = (), tags: tuple[str, ...] = ()):

@@ -51,7 +51,7 @@ def test_crop_positions_are_uniform(coordinates):
 def test_crops_may_be_the_whole_frame_but_not_more(coordinates):
     crops, mask = random_crops(coordinates[None], torch.tensor([[24, 20]]), SIZE, generator())
     assert (crops[0] == coordinates).all() and mask.sum() == 24 * 20
-    with pytest.raises(ValueError, match="25 pixels out of frames of 24"):
+    with pytest.raises(ValueError, match="25 pixels out of photos of 24"):
         random_crops(coordinates[None], torch.tensor([[24, 20]]), 25, generator())
 
 
@@ -145,7 +145,7 @@ def test_the_same_generator_gives_the_same_batch(coordinates):
         assert not torch.equal(augment(generator(3)), augment(generator(4)))
 
 
-def test_luma_and_colour_stay_aligned(synthetic_photo):
+def test_luma_and_color_stay_aligned(synthetic_photo):
     """Each augmented pixel has a luma and a chrominance that some pixel of the photo has together."""
     photo = torch.from_numpy(synthetic_photo[:64, :64].copy())[None]
     crops, mask = random_crops(photo.expand(4, -1, -1, -1), torch.full((4, 2), 64), 32, generator())

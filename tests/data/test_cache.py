@@ -31,14 +31,14 @@ from colorlib.color import ColorBins, UVHistogram, chroma_of, for_every_chroma, 
 from colorlib.data import (
     Cache,
     Entry,
-    Frames,
+    PaddedPhotos,
     bundled,
     count_chroma,
     draw_split,
     fit,
     fit_frame,
     is_near_gray,
-    load_frames,
+    load_padded,
     mean_chroma,
     prepare,
     read_photo,
@@ -163,7 +163,7 @@ def test_sun397_from_download_to_frames(sun_archive, tmp_path):
 
     cache = prepare(found, tmp_path / "cache", SIZE)
     assert [entry.name for entry in cache.entries] == [source.name for source in found]
-    frames = cache.frames()
+    frames = cache.photos()
     for source, rgb, mask in zip(found, frames.rgb, frames.mask(), strict=True):
         frame, expected_mask = fit_frame(read_photo(source.path), SIZE)
         assert (rgb.numpy() == frame).all() and (mask.numpy() == expected_mask).all()
@@ -244,7 +244,7 @@ def test_imagenet_from_archives_to_frames(imagenet_archives, tmp_path):
     assert len(found) == 16 and len(sources.imagenet(imagenet_archives, None)) == 18
     assert {source.category for source in sources.imagenet(imagenet_archives, ["n09246464"])} == {"cliff"}
     cache = prepare(found, tmp_path / "cache", SIZE)
-    assert len(cache.frames()) == 16
+    assert len(cache.photos()) == 16
 
 
 def test_imagenet_without_its_archives_says_what_to_do(tmp_path):
@@ -280,7 +280,7 @@ def test_places365_from_download_to_frames(site, tmp_path, crops, monkeypatch):
     monkeypatch.setattr(Places365, "_IMAGES_META", {("val", True): md5("val_256.tar")})
     found = sources.places365(tmp_path / "places", ["beach", "lake/natural"], download=True)
     assert [source.category for source in found] == ["beach", "lake/natural"] * 3
-    assert len(prepare(found, tmp_path / "cache", SIZE).frames()) == 6
+    assert len(prepare(found, tmp_path / "cache", SIZE).photos()) == 6
     with pytest.raises(ColorlibError, match="val_256.tar"):
         sources.places365(tmp_path / "nowhere")
 
@@ -288,11 +288,11 @@ def test_places365_from_download_to_frames(site, tmp_path, crops, monkeypatch):
 # --- a cache -----------------------------------------------------------------------------------------------------
 
 
-def test_a_cache_holds_what_load_frames_decodes(tree, tmp_path):
+def test_a_cache_holds_what_load_padded_decodes(tree, tmp_path):
     found = sources.folder_sources(tree)
     cache = prepare(found, tmp_path / "cache", SIZE)
-    frames, _ = load_frames([source.path for source in found], SIZE)
-    stored = cache.frames()
+    frames, _ = load_padded([source.path for source in found], SIZE)
+    stored = cache.photos()
     assert torch.equal(stored.rgb, frames.rgb) and torch.equal(stored.sizes, frames.sizes)
     index = torch.tensor([5, 0, 33])
     assert torch.equal(stored.take(index).rgb, frames.take(index).rgb)
@@ -307,21 +307,21 @@ def test_a_cache_holds_what_load_frames_decodes(tree, tmp_path):
 
 def test_parts_of_a_cache(tree, tmp_path):
     cache = prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE)
-    sea = cache.frames(categories={"sea"})
+    sea = cache.photos(categories={"sea"})
     by_hand = torch.tensor([row for row, entry in enumerate(cache.entries) if entry.category == "sea"])
-    assert torch.equal(sea.rgb, cache.pixels[by_hand]) and 0 < len(sea) < len(cache.frames())
-    parts = [len(cache.frames(split)) for split in ("train", "validation")]
+    assert torch.equal(sea.rgb, cache.pixels[by_hand]) and 0 < len(sea) < len(cache.photos())
+    parts = [len(cache.photos(split)) for split in ("train", "validation")]
     assert sum(parts) == 80 and parts[1] == 12
     with pytest.raises(ColorlibError, match="'unused'"):
-        cache.frames("unused")
+        cache.photos("unused")
 
 
 def test_frames_move_to_a_device_without_the_rest_of_the_file(tree, tmp_path):
-    frames = prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE).frames("validation")
+    frames = prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE).photos("validation")
     assert frames.to("cpu") is frames  # stays in the file
     moved = frames.to("meta")
     assert moved.rgb.shape == (12, SIZE, SIZE, 3) and moved.sizes.device.type == "meta"
-    assert Frames(frames.rgb, frames.sizes).to("meta").rgb.shape == (12, SIZE, SIZE, 3)
+    assert PaddedPhotos(frames.rgb, frames.sizes).to("meta").rgb.shape == (12, SIZE, SIZE, 3)
 
 
 def test_any_number_of_workers_writes_the_same_bytes(tree, tmp_path):
@@ -377,10 +377,10 @@ def test_trouble_is_listed_and_the_rest_is_used(messy, tree, tmp_path):
     for name in ("gray.png", "deep.png", "cmyk.jpg"):
         assert by_name[f"sea/{name}"].split == "gray", name
     assert (by_name["sea/huge.png"].height, by_name["sea/huge.png"].width) == (32, 48)
-    assert len(cache.frames()) == len(cache.entries) - len(problems) == 84
-    assert len(cache.frames("train")) + len(cache.frames("validation")) == 81
+    assert len(cache.photos()) == len(cache.entries) - len(problems) == 84
+    assert len(cache.photos("train")) + len(cache.photos("validation")) == 81
     keeping = prepare(sources.folder_sources(tree), tmp_path / "keeping", SIZE, keep_gray=True)
-    assert len(keeping.frames("train")) + len(keeping.frames("validation")) == 84
+    assert len(keeping.photos("train")) + len(keeping.photos("validation")) == 84
 
 
 def test_no_usable_photo_is_an_error_and_leaves_nothing_to_go_on_with(tmp_path):
@@ -389,7 +389,7 @@ def test_no_usable_photo_is_an_error_and_leaves_nothing_to_go_on_with(tmp_path):
     with pytest.raises(ColorlibError, match="none of the 1 photos can be used.*a.jpg"):
         prepare(sources.folder_sources(tmp_path / "photos"), tmp_path / "cache", SIZE)
     write_photo(tmp_path / "photos" / "a.jpg", np.full((9, 9, 3), (9, 90, 200), np.uint8))
-    assert len(prepare(sources.folder_sources(tmp_path / "photos"), tmp_path / "cache", SIZE).frames()) == 1
+    assert len(prepare(sources.folder_sources(tmp_path / "photos"), tmp_path / "cache", SIZE).photos()) == 1
 
 
 def test_a_full_disk_is_noticed_beforehand(tree, tmp_path, monkeypatch):
@@ -582,7 +582,7 @@ def test_with_torchrun_the_counts_are_the_same(tree, tmp_path, crops, ranks):
     for i in range(200):  # several batches for each process
         write_photo(tree / "mountain" / f"more{i:03}.png", crops[i % 80][i // 80 :])
     cache = prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE)
-    counts = count_chroma(cache.frames("train")).counts
+    counts = count_chroma(cache.photos("train")).counts
     (tmp_path / "together.py").write_text(COUNT_TOGETHER)
     report = tmp_path / "report"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
@@ -643,7 +643,7 @@ def test_photos_are_encoded_like_their_chrominance(kmeans_bins, grid_bins, real_
         assert torch.equal(index[colored], bins.encode(chroma)[colored])
 
 
-def test_encoding_photos_agrees_with_a_k_d_tree_on_a_million_colours(kmeans_bins):
+def test_encoding_photos_agrees_with_a_k_d_tree_on_a_million_colors(kmeans_bins):
     rgb = torch.randint(0, 256, (1000, 1000, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     points = chroma_of(rgb.movedim(-1, 0).double() / 255).flatten(1).T.numpy()
     distance, index = cKDTree(kmeans_bins.colors.numpy()).query(points)
@@ -700,7 +700,7 @@ def test_the_shell_fetches_the_paper_set(sun_archive, imagenet_archives, tmp_pat
     assert main([*command, "--train", "40", "--validation", "10"]) == 0
     assert "58 of 58 photos" in capsys.readouterr().out  # 14 x 3 of SUN, 8 x 2 of ImageNet
     cache = Cache(tmp_path / "data" / "caches" / f"paper-{SIZE}")
-    assert len(cache.frames("train")) == 40 and len(cache.frames("validation")) == 10
+    assert len(cache.photos("train")) == 40 and len(cache.photos("validation")) == 10
     assert {entry.category for entry in cache.entries} >= {"coast", "gazebo/exterior", "cliff"}
 
 

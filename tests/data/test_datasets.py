@@ -12,12 +12,12 @@ from PIL import Image
 from colorlib import ColorlibError
 from colorlib.color import UVHistogram, chroma_of
 from colorlib.data import (
-    Frames,
+    PaddedPhotos,
     bundled,
     count_chroma,
     fit_frame,
     is_near_gray,
-    load_frames,
+    load_padded,
     read_photo,
     to_tensor,
     write_photo,
@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_frames_are_the_photos_in_order(folder):
     paths = sorted(folder.glob("*.png"))
-    frames, left_out = load_frames(paths, 32)
+    frames, left_out = load_padded(paths, 32)
     assert left_out == {} and len(frames) == 40
     assert frames.rgb.dtype == torch.uint8 and frames.rgb.shape == (40, 32, 32, 3)
     assert frames.sizes.dtype == torch.int64 and frames.sizes.shape == (40, 2)
@@ -110,10 +110,10 @@ def test_frames_are_the_photos_in_order(folder):
 
 def test_what_cannot_be_used_is_left_out_with_the_reason(folder):
     paths = sorted(folder.iterdir())
-    frames, left_out = load_frames(paths, 32)
+    frames, left_out = load_padded(paths, 32)
     assert len(frames) == 40 and {path.name for path in left_out} == {"40.jpg", "41.jpg"}
     assert all(path.name in reason for path, reason in left_out.items())
-    frames, left_out = load_frames(paths, 32, drop_gray=True)
+    frames, left_out = load_padded(paths, 32, drop_gray=True)
     gray = {path for path, reason in left_out.items() if reason == "nearly gray"}
     assert {path.name for path in gray} >= {f"{i:02}.png" for i in range(0, 40, 4)}
     for path in paths[:40]:
@@ -123,13 +123,13 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(folder):
 
 def test_no_photo_at_all_is_an_error(folder):
     with pytest.raises(ColorlibError, match="40.jpg"):
-        load_frames([folder / "40.jpg", folder / "41.jpg"], 32)
+        load_padded([folder / "40.jpg", folder / "41.jpg"], 32)
     with pytest.raises(ColorlibError, match="photos"):
-        load_frames([], 32)
+        load_padded([], 32)
 
 
 def test_chrominance_is_counted_without_the_padding(folder):
-    frames, _ = load_frames(sorted(folder.glob("*.png")), 32)
+    frames, _ = load_padded(sorted(folder.glob("*.png")), 32)
     expected = UVHistogram()
     for path in sorted(folder.glob("*.png")):
         frame, mask = fit_frame(read_photo(path), 32)
@@ -143,8 +143,8 @@ def test_chrominance_is_counted_without_the_padding(folder):
 
 
 def test_counting_parts_and_adding_is_counting_all(folder):
-    frames, _ = load_frames(sorted(folder.glob("*.png")), 32)
-    parts = [Frames(frames.rgb[part], frames.sizes[part]) for part in (slice(0, 7), slice(7, 33), slice(33, 40))]
+    frames, _ = load_padded(sorted(folder.glob("*.png")), 32)
+    parts = [PaddedPhotos(frames.rgb[part], frames.sizes[part]) for part in (slice(0, 7), slice(7, 33), slice(33, 40))]
     merged = count_chroma(parts[2]) + (count_chroma(parts[0]) + count_chroma(parts[1]))
     assert torch.equal(merged.counts, count_chroma(frames).counts)
 

@@ -9,28 +9,30 @@ from scipy.stats import kstest
 
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of
-from colorlib.data import CROP_SHARE, NOISE_VARIANCES, VARIANTS, Frames, normal, sevenfold_batch, uniform
+from colorlib.data import CROP_SHARE, NOISE_VARIANCES, VARIANTS, PaddedPhotos, normal, sevenfold_batch, uniform
 
 SIZE = 40
 SIZES = torch.tensor([[40, 40], [40, 27], [22, 40], [31, 20], [1, 1], [40, 2]])
 
 
 @pytest.fixture
-def frames() -> Frames:
+def frames() -> PaddedPhotos:
     """Photos whose every pixel says where it is: (row, column, photo), and black padding."""
     rows, columns = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     rgb = torch.stack([torch.stack([rows, columns, torch.full_like(rows, k)], -1) for k in range(len(SIZES))])
-    frames = Frames(rgb.to(torch.uint8), SIZES)
-    return Frames(frames.rgb * frames.mask()[..., None], SIZES)
+    frames = PaddedPhotos(rgb.to(torch.uint8), SIZES)
+    return PaddedPhotos(frames.rgb * frames.mask()[..., None], SIZES)
 
 
 @pytest.fixture
-def gray() -> Frames:
+def gray() -> PaddedPhotos:
     """Three photos of one gray, far from black and white, so that no noise is clipped."""
-    return Frames(torch.full((3, 64, 64, 3), 128, dtype=torch.uint8), torch.tensor([[64, 64], [64, 50], [40, 64]]))
+    return PaddedPhotos(
+        torch.full((3, 64, 64, 3), 128, dtype=torch.uint8), torch.tensor([[64, 64], [64, 50], [40, 64]])
+    )
 
 
-def everything(frames: Frames, **options) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def everything(frames: PaddedPhotos, **options) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return sevenfold_batch(frames, torch.arange(7 * len(frames)), **options)
 
 
@@ -104,7 +106,7 @@ def test_noise_has_the_strength_it_says(gray):
             assert abs(np.corrcoef(one.flatten(), other.flatten())[0, 1]) < 0.1
 
 
-def test_in_the_mode_of_the_paper_the_colours_are_noisy_too(gray):
+def test_in_the_mode_of_the_paper_the_colors_are_noisy_too(gray):
     luma, rgb, mask = everything(gray, mode="paper")
     for item in range(21):
         channels = rgb[item][mask[item]].double() / 255
@@ -138,8 +140,8 @@ def test_an_item_is_the_same_in_any_batch(frames, mode):
 
 def test_frames_of_a_file_give_the_same_items(frames):
     rows = torch.tensor([4, 0, 2])
-    stored = Frames(frames.rgb, SIZES[rows], rows)
-    in_memory = Frames(frames.rgb[rows], SIZES[rows])
+    stored = PaddedPhotos(frames.rgb, SIZES[rows], rows)
+    in_memory = PaddedPhotos(frames.rgb[rows], SIZES[rows])
     for one, other in zip(everything(stored), everything(in_memory), strict=True):
         assert torch.equal(one, other)
 

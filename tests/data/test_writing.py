@@ -110,7 +110,7 @@ def test_what_is_written_says_that_it_is_srgb(tmp_path: Path, suffix: str) -> No
     assert again.read_bytes() == target.read_bytes()
 
 
-def test_the_colour_space_in_exif_is_srgb_too(tmp_path: Path) -> None:
+def test_the_color_space_in_exif_is_srgb_too(tmp_path: Path) -> None:
     with Image.open(copy(corpus.archive_jpeg(tmp_path), ".jpg")) as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[40961] == 1
 

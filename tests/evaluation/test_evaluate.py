@@ -12,22 +12,22 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorlib import ColorlibError
-from colorlib.color import chroma_of, join, luma_of
-from colorlib.data import fit, load_frames, read_photo, to_tensor
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma
+from colorlib.data import fit, load_padded, read_photo, to_tensor
 from colorlib.evaluation import (
     BASELINES,
-    FRAMES,
+    INPUT_SIZES,
     TEMPERATURES,
     Baselines,
     area_under_accuracy,
-    best_frame,
+    best_input_size,
     best_temperature,
     bin_accuracy,
     bootstrap,
-    certify,
-    colourfulness,
+    colorfulness,
     evaluate_photos,
     faithful_temperature,
+    finalize_checkpoint,
     logits_and_target,
     measure,
     psnr,
@@ -60,7 +60,7 @@ def test_psnr_against_scikit_image():
     assert psnr(truth, truth) == 100
 
 
-def colourfulness_by_hand(rgb: np.ndarray, absolute: bool) -> float:
+def colorfulness_by_hand(rgb: np.ndarray, absolute: bool) -> float:
     """Hasler & Süsstrunk's M3 of RGB in 0..255, written out."""
     red, green, blue = (rgb[:, :, i].astype(float) for i in range(3))
     rg, yb = red - green, 0.5 * (red + green) - blue
@@ -70,23 +70,23 @@ def colourfulness_by_hand(rgb: np.ndarray, absolute: bool) -> float:
     return spread + 0.3 * math.sqrt(np.mean(rg) ** 2 + np.mean(yb) ** 2)
 
 
-def test_colourfulness_against_the_formula(real_photos):
+def test_colorfulness_against_the_formula(real_photos):
     for photo in real_photos:
         for variant in ("hasler", "absolute"):
-            expected = colourfulness_by_hand(photo, variant == "absolute")
-            assert colourfulness(to_tensor(photo), variant) == pytest.approx(expected, rel=1e-4)
+            expected = colorfulness_by_hand(photo, variant == "absolute")
+            assert colorfulness(to_tensor(photo), variant) == pytest.approx(expected, rel=1e-4)
 
 
-def test_colourfulness_worked_out_by_hand():
+def test_colorfulness_worked_out_by_hand():
     red = torch.zeros(3, 4, 4)
     red[0] = 1  # rg = 255, yb = 127.5 everywhere: no spread, and a mean of length 285.1
-    assert colourfulness(red) == pytest.approx(0.3 * math.hypot(255, 127.5), rel=1e-6)
+    assert colorfulness(red) == pytest.approx(0.3 * math.hypot(255, 127.5), rel=1e-6)
     red[:, :, 2:] = 0
     red[1, :, 2:] = 1  # half green: rg = ±255, yb = 127.5: spread 255, mean 127.5
-    assert colourfulness(red) == pytest.approx(255 + 0.3 * 127.5, rel=1e-6)
-    assert colourfulness(red, "absolute") == pytest.approx(0.3 * math.hypot(255, 127.5), rel=1e-6)
+    assert colorfulness(red) == pytest.approx(255 + 0.3 * 127.5, rel=1e-6)
+    assert colorfulness(red, "absolute") == pytest.approx(0.3 * math.hypot(255, 127.5), rel=1e-6)
     with pytest.raises(ValueError, match="'ddcolor'"):
-        colourfulness(red, "ddcolor")
+        colorfulness(red, "ddcolor")
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -113,7 +113,7 @@ def test_area_under_accuracy_beyond_the_last_threshold():
     assert area_under_accuracy(blue, blue) == 100
 
 
-def test_rebalancing_counts_rare_colours_more():
+def test_rebalancing_counts_rare_colors_more():
     truth = torch.full((3, 10, 10), 0.5)
     truth[0, 0] = 1.0  # one red row, which the prediction misses
     prediction = torch.full((3, 10, 10), 0.5)
@@ -188,17 +188,17 @@ def test_baselines_against_a_loop(two_photos):
         np.testing.assert_allclose(baselines.luma_mean[level].numpy(), expected, atol=1e-6)
 
 
-def test_baselines_give_colour(two_photos):
+def test_baselines_give_color(two_photos):
     baselines = Baselines.measure(two_photos)
     luma = torch.linspace(0, 1, 64).reshape(8, 8)
-    assert (baselines.colour("gray", luma) == 0).all()
-    assert (baselines.colour("mean_color", luma) == baselines.mean_color[:, None, None]).all()
-    by_luma = baselines.colour("luma_mean", luma)
+    assert (baselines.chroma("gray", luma) == 0).all()
+    assert (baselines.chroma("mean_color", luma) == baselines.mean_color[:, None, None]).all()
+    by_luma = baselines.chroma("luma_mean", luma)
     assert by_luma.shape == (2, 8, 8)
     assert torch.equal(by_luma[:, 0, 0], baselines.luma_mean[0])
     assert torch.equal(by_luma[:, -1, -1], baselines.luma_mean[31])
     with pytest.raises((ValueError, ColorlibError), match="'rainbow'"):
-        baselines.colour("rainbow", luma)
+        baselines.chroma("rainbow", luma)
 
 
 def test_baselines_are_stored_as_plain_numbers(two_photos):
@@ -210,7 +210,7 @@ def test_baselines_are_stored_as_plain_numbers(two_photos):
 def test_scores_of_the_classifier_are_taken_where_it_looks(colorizer, real_paths):
     """On the frame that the network is trained for, not at the photo's size."""
     photo = fit(read_photo(real_paths[0]), 200)
-    frame = to_tensor(fit(photo, colorizer.frame))
+    frame = to_tensor(fit(photo, colorizer.input_size))
     logits, target = colorizer.logits(luma_of(frame)), colorizer.bins.encode(chroma_of(frame))
     assert all(map(torch.equal, logits_and_target(colorizer, photo), (logits, target)))
     baselines = Baselines(torch.zeros(2), torch.zeros(32, 2))
@@ -227,18 +227,18 @@ def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
     from colorlib.models import build
 
     torch.manual_seed(0)
-    colorizer = Colorizer(build("ColorUNet", n), ColorBins.from_histogram(histogram, n), frame=48)
+    colorizer = Colorizer(build("ColorUNet", n), ColorBins.from_histogram(histogram, n), input_size=48)
     paths = real_paths[:4]
     baselines = Baselines.measure(two_photos)
     scores = evaluate_photos(colorizer, paths, baselines, temperature=0.7, size=64)
     json.dumps(scores)
     assert {"truth", "model", *BASELINES} <= scores.keys()
     for name, row in scores.items():
-        for metric in ("psnr", "auc", "auc_rebalanced", "colourfulness", "colourfulness_absolute"):
+        for metric in ("psnr", "auc", "auc_rebalanced", "colorfulness", "colorfulness_absolute"):
             summary = row[metric]
             assert summary["low"] <= summary["mean"] <= summary["high"], (name, metric)
     assert scores["truth"]["psnr"]["mean"] == 100 and scores["truth"]["auc"]["mean"] == 100
-    assert scores["gray"]["colourfulness"]["mean"] < 1e-2 < scores["truth"]["colourfulness"]["mean"]
+    assert scores["gray"]["colorfulness"]["mean"] < 1e-2 < scores["truth"]["colorfulness"]["mean"]
     assert {"bin_accuracy", "bin_accuracy_top5", "nll"} <= scores["model"].keys()
 
     by_hand = {"model": [], "gray": [], "luma_mean": []}
@@ -249,7 +249,7 @@ def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
         pictures = {
             "model": colorizer.colorize(photo, 0.7) / 255,
             "gray": channels_last(luma.expand(3, -1, -1).double()),
-            "luma_mean": channels_last(join(luma, baselines.colour("luma_mean", luma)).double()),
+            "luma_mean": channels_last(merge_luma_chroma(luma, baselines.chroma("luma_mean", luma)).double()),
         }
         for name, picture in pictures.items():
             by_hand[name].append(peak_signal_noise_ratio(truth, picture, data_range=1))
@@ -286,8 +286,8 @@ def test_faithful_and_vivid_temperatures_are_the_best_of_those_tried(colorizer, 
     pictures = {t: [to_tensor(colorizer.colorize(photo, t)) for photo in photos] for t in TEMPERATURES}
     truths = [to_tensor(photo) for photo in photos]
     quality = {t: np.mean([psnr(a, b) for a, b in zip(made, truths)]) for t, made in pictures.items()}
-    vividness = {t: np.mean([colourfulness(a) for a in made]) for t, made in pictures.items()}
-    wanted = np.mean([colourfulness(truth) for truth in truths])
+    vividness = {t: np.mean([colorfulness(a) for a in made]) for t, made in pictures.items()}
+    wanted = np.mean([colorfulness(truth) for truth in truths])
     assert faithful_temperature(colorizer, real_paths[:3], 0) == max(quality, key=quality.get)
     close = [t for t, mean in quality.items() if mean >= max(quality.values()) - 0.1]
     assert faithful_temperature(colorizer, real_paths[:3]) == max(close)
@@ -300,24 +300,24 @@ def test_best_frame_is_the_largest_that_costs_little(colorizer, real_paths):
         photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
         return float(np.mean([psnr(to_tensor(looking.colorize(p)), to_tensor(p)) for p in photos]))
 
-    means = {frame: mean_psnr(frame) for frame in FRAMES}
-    assert best_frame(colorizer, real_paths[:3], 0) == max(FRAMES, key=means.get)
+    means = {frame: mean_psnr(frame) for frame in INPUT_SIZES}
+    assert best_input_size(colorizer, real_paths[:3], 0) == max(INPUT_SIZES, key=means.get)
     allowed = (max(means.values()) - min(means.values())) / 2
-    close = [frame for frame in FRAMES if means[frame] >= max(means.values()) - allowed]
-    assert best_frame(colorizer, real_paths[:3], allowed) == max(close)
+    close = [frame for frame in INPUT_SIZES if means[frame] >= max(means.values()) - allowed]
+    assert best_input_size(colorizer, real_paths[:3], allowed) == max(close)
 
 
 def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
-    frames = load_frames(real_paths[:4], 48)[0]
+    frames = load_padded(real_paths[:4], 48)[0]
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
     photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
     monkeypatch.setattr(select, "bundled", photos.get)
-    certify(path, TrainingConfig())
+    finalize_checkpoint(path, TrainingConfig())
     model, bins, record = load_checkpoint(path)
-    assert record["training"] == {"seed": 3} and record["frame"] in FRAMES
+    assert record["training"] == {"seed": 3} and record["input_size"] in INPUT_SIZES
     assert 0.1 <= record["temperature"] <= 1 and record["metrics_photos"] == 3
     assert set(record["temperatures"]) == {"faithful", "vivid"}
     assert set(record["temperatures"].values()) <= set(TEMPERATURES)
@@ -332,16 +332,16 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
 def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, opinionated_network, tiny_bins, {})
-    frames = load_frames(real_paths[:2], 48)[0]
+    frames = load_padded(real_paths[:2], 48)[0]
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
     luma = torch.rand(1, 1, 16, 16)
     shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
     for _ in range(2):  # a file that has been certified is not shifted again
-        assert certify(path, TrainingConfig(lam=0.5, lam_answer=0.1))["lam"] == 0.1
+        assert finalize_checkpoint(path, TrainingConfig(lam=0.5, lam_inference=0.1))["lam_inference"] == 0.1
         model, _, record = load_checkpoint(path)
         torch.testing.assert_close(model.eval()(luma), opinionated_network(luma) + shift, atol=1e-4, rtol=1e-4)
-    assert record["lam"] == 0.1
+    assert record["lam_inference"] == 0.1
 
 
 def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny_bins, real_paths, monkeypatch):
@@ -349,14 +349,14 @@ def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny
     path = tmp_path / "l2.safetensors"
     save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
     monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
-    frames = load_frames(real_paths[:2], 48)[0]
+    frames = load_padded(real_paths[:2], 48)[0]
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
-    record = certify(path, TrainingConfig(loss="l2"))
+    record = finalize_checkpoint(path, TrainingConfig(loss="l2"))
     scores = record["metrics"]["model"]
     assert record["temperature"] == 1 and "temperatures" not in record
     assert {"psnr", "bin_accuracy", "jensen_shannon"} <= set(scores) and not {"nll", "ece", "aurc"} & set(scores)
     colorizer = Colorizer.load(path)
-    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.frame))
+    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.input_size))
     guess = tiny_bins.encode(colorizer.chroma(luma_of(truth)))
     right = float((guess == tiny_bins.encode(chroma_of(truth))).double().mean())
     rows = measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows

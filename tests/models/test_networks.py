@@ -11,9 +11,9 @@ from colorlib.models import (
     ColorUNet,
     Context,
     ContextUNet,
+    ContextUNetControl,
     FlatNet,
     Output,
-    PlainTwin,
     UpConv,
     build,
     conv3,
@@ -139,7 +139,7 @@ def test_wrong_input_is_refused_in_words(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_photo_is_coloured_the_same_alone_or_in_a_batch(name):
+def test_a_photo_is_colored_the_same_alone_or_in_a_batch(name):
     torch.manual_seed(0)
     model, luma = build(name).eval(), torch.rand(3, 1, 64, 64)
     with torch.no_grad():
@@ -170,7 +170,7 @@ def test_count_parameters_leaves_frozen_ones_out():
 
 def test_the_twin_has_the_parameters_of_the_context_and_sees_as_little_as_the_papers_network() -> None:
     torch.manual_seed(0)
-    networks = {"context": ContextUNet().eval(), "twin": PlainTwin().eval(), "paper": ColorUNet().eval()}
+    networks = {"context": ContextUNet().eval(), "twin": ContextUNetControl().eval(), "paper": ColorUNet().eval()}
     assert count_parameters(networks["context"]) == count_parameters(networks["twin"]) == 249_728
     dark, lit = torch.zeros(1, 1, 256, 256), torch.zeros(1, 1, 256, 256)
     lit[..., :8, :8] = 1  # a corner; the opposite one is 248 pixels away

@@ -13,16 +13,16 @@ from scipy.special import logsumexp, softmax
 
 import colorlib
 from colorlib import ColorlibError
-from colorlib.color import chroma_of, join, luma_of
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import to_tensor, to_uint8, write_photo
 from colorlib.models import build
 from colorlib.prediction import (
     Colorizer,
     annealed_mean,
     annealed_probabilities,
-    local_linear_model,
-    paint,
-    resize_matrix,
+    bilinear_matrix,
+    guided_filter_coefficients,
+    upsample_and_merge,
     upsampling,
 )
 from colorlib.prediction import colorizer as colorizer_module
@@ -226,14 +226,14 @@ def test_wrong_lumas_are_refused(colorizer, luma):
 
 def test_the_network_sees_a_small_frame(colorizer):
     photo = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
-    assert colorizer.frame_of(photo).shape == (32, 64)
-    assert colorizer.frame_of(photo[:20, :30]).shape == (20, 30)  # never enlarged
+    assert colorizer.input_luma(photo).shape == (32, 64)
+    assert colorizer.input_luma(photo[:20, :30]).shape == (20, 30)  # never enlarged
 
 
 def test_loading(tiny_checkpoint, colorizer, synthetic_photo, monkeypatch):
     expected = colorizer.colorize(synthetic_photo)
     loaded = colorlib.load(tiny_checkpoint)
-    assert isinstance(loaded, Colorizer) and (loaded.temperature, loaded.frame) == (0.5, 64)
+    assert isinstance(loaded, Colorizer) and (loaded.temperature, loaded.input_size) == (0.5, 64)
     assert loaded.record["training"] == {"seed": 0}
     assert (loaded.colorize(synthetic_photo) == expected).all()
     monkeypatch.setattr("colorlib.models.checkpoints.WEIGHTS", tiny_checkpoint.parent)
@@ -268,15 +268,15 @@ def test_painting_against_the_whole_computed_at_once(height, width):
     generator = torch.Generator().manual_seed(0)
     photo = torch.randint(256, (height, width, 3), generator=generator, dtype=torch.uint8).numpy()
     luma, chroma = torch.rand(24, 20, generator=generator), 0.3 * torch.rand(2, 24, 20, generator=generator) - 0.15
-    small = torch.cat(local_linear_model(luma, chroma))[None]
+    small = torch.cat(guided_filter_coefficients(luma, chroma))[None]
     slope, offset = torch.nn.functional.interpolate(small, (height, width), mode="bilinear")[0].split(2)
     full = luma_of(to_tensor(photo))
-    expected = to_uint8(join(full, slope * full + offset))
-    difference = np.abs(paint(photo, luma, chroma).astype(int) - expected)
+    expected = to_uint8(merge_luma_chroma(full, slope * full + offset))
+    difference = np.abs(upsample_and_merge(photo, luma, chroma).astype(int) - expected)
     assert difference.max() <= 1 and (difference > 0).mean() < 0.01
 
 
-def test_colour_borders_follow_the_photos_own_edges():
+def test_color_borders_follow_the_photos_own_edges():
     """Two halves, dark and bright, predicted blue and orange at an eighth of the size: no colour bleeds far."""
     size, small = 256, 32
     gray = np.full((size, size), 80, np.uint8)
@@ -285,7 +285,7 @@ def test_colour_borders_follow_the_photos_own_edges():
     luma = luma_of(to_tensor(photo[::8, ::8]))
     chroma = torch.zeros(2, small, small)
     chroma[0, :, : small // 2], chroma[1, :, small // 2 :] = 0.1, 0.1
-    guided = chroma_of(to_tensor(paint(photo, luma, chroma)))
+    guided = chroma_of(to_tensor(upsample_and_merge(photo, luma, chroma)))
     plain = torch.nn.functional.interpolate(chroma[None], (size, size), mode="bilinear")[0]
     truth = torch.nn.functional.interpolate(chroma[None], (size, size), mode="nearest")[0]
 
@@ -296,10 +296,10 @@ def test_colour_borders_follow_the_photos_own_edges():
     assert bleeding(guided) < 0.4 * bleeding(plain)
 
 
-def test_flat_photos_get_smooth_colours():
+def test_flat_photos_get_smooth_colors():
     """With no edges to follow, what remains is the smooth enlargement of the prediction."""
     chroma = torch.linspace(-0.1, 0.1, 32).expand(2, 32, 32).clone()
-    result = paint(np.full((256, 256, 3), 128, np.uint8), torch.full((32, 32), 128 / 255), chroma)
+    result = upsample_and_merge(np.full((256, 256, 3), 128, np.uint8), torch.full((32, 32), 128 / 255), chroma)
     across = chroma_of(to_tensor(result))[0, 128]
     assert across[30] < -0.05 and across[-30] > 0.05
     assert across.diff().abs().max() < 0.01
@@ -308,10 +308,10 @@ def test_flat_photos_get_smooth_colours():
 def test_local_linear_model_recovers_a_linear_relation():
     luma = torch.rand(40, 50, generator=torch.Generator().manual_seed(0))
     chroma = torch.stack([0.3 * luma - 0.1, -0.2 * luma + 0.05])
-    slope, offset = local_linear_model(luma, chroma, smoothing=1e-9)
+    slope, offset = guided_filter_coefficients(luma, chroma, smoothing=1e-9)
     torch.testing.assert_close(slope, torch.tensor([0.3, -0.2])[:, None, None].expand_as(slope), rtol=0, atol=1e-3)
     torch.testing.assert_close(offset, torch.tensor([-0.1, 0.05])[:, None, None].expand_as(offset), rtol=0, atol=1e-3)
-    flat_slope, flat_offset = local_linear_model(torch.full((9, 9), 0.5), torch.full((2, 9, 9), 0.2))
+    flat_slope, flat_offset = guided_filter_coefficients(torch.full((9, 9), 0.5), torch.full((2, 9, 9), 0.2))
     assert flat_slope.abs().max() < 1e-4
     torch.testing.assert_close(flat_offset, torch.full((2, 9, 9), 0.2), rtol=0, atol=1e-4)
 
@@ -319,7 +319,7 @@ def test_local_linear_model_recovers_a_linear_relation():
 @given(st.integers(1, 40), st.integers(1, 200))
 def test_resize_matrix_interpolates_like_pytorch(size, new_size):
     new_size = max(size, new_size)
-    matrix = resize_matrix(size, new_size)
+    matrix = bilinear_matrix(size, new_size)
     torch.testing.assert_close(matrix.sum(1), torch.ones(new_size))
     values = torch.rand(size, generator=torch.Generator().manual_seed(0))
     expected = torch.nn.functional.interpolate(values[None, None], new_size, mode="linear", align_corners=False)
@@ -329,12 +329,14 @@ def test_resize_matrix_interpolates_like_pytorch(size, new_size):
 def test_painting_without_enlarging_is_a_plain_join(synthetic_photo):
     luma = luma_of(to_tensor(synthetic_photo))
     chroma = 0.2 * torch.rand(2, *luma.shape, generator=torch.Generator().manual_seed(0)) - 0.1
-    assert (paint(synthetic_photo, luma, chroma) == to_uint8(join(luma, chroma))).all()
+    assert (upsample_and_merge(synthetic_photo, luma, chroma) == to_uint8(merge_luma_chroma(luma, chroma))).all()
 
 
 def test_deep_networks_of_every_kind_can_colorize(tiny_bins, synthetic_photo):
     for name in ("FlatNet", "Bottleneck", "ColorUNet"):
-        assert Colorizer(build(name, 8), tiny_bins, frame=50).colorize(synthetic_photo).shape == synthetic_photo.shape
+        assert (
+            Colorizer(build(name, 8), tiny_bins, input_size=50).colorize(synthetic_photo).shape == synthetic_photo.shape
+        )
 
 
 MEMORY_PROBE = """
@@ -367,4 +369,4 @@ def test_the_lambda_of_an_answer(opinionated_network, tiny_bins):
     """Of the training, unless the network has been made to answer with another."""
     trained = {"training": {"config": {"lam": 0.5}}}
     assert Colorizer(opinionated_network, tiny_bins, record=trained).lam == 0.5
-    assert Colorizer(opinionated_network, tiny_bins, record=trained | {"lam": 0.2}).lam == 0.2
+    assert Colorizer(opinionated_network, tiny_bins, record=trained | {"lam_inference": 0.2}).lam == 0.2

@@ -28,7 +28,7 @@ def blank(height: int = 30, width: int = 40):
     return torch.full((height, width), 0.5), torch.zeros(2, height, width)
 
 
-def test_a_hint_colours_its_place_and_fades():
+def test_a_hint_colors_its_place_and_fades():
     luma, chroma = blank()
     answer = apply_hints(luma, chroma, [Hint(0.5, 0.5, BLUE)], doubt=0.05)
     torch.testing.assert_close(answer[:, 15, 20], torch.tensor(BLUE), atol=0.01, rtol=0)
@@ -56,7 +56,7 @@ def test_no_hints_change_nothing(colorizer, real_photos):
     np.testing.assert_array_equal(unguided, colorizer.colorize(real_photos[0]))
 
 
-def test_a_hint_of_the_network_s_own_colour_changes_nothing():
+def test_a_hint_of_the_network_s_own_color_changes_nothing():
     luma, chroma = torch.rand(20, 30), (torch.rand(2, 20, 30) - 0.5) / 3
     hint = Hint(0.4, 0.3, tuple(chroma[:, 6, 12].tolist()))
     torch.testing.assert_close(apply_hints(luma, chroma, [hint]), chroma, atol=1e-6, rtol=0)
@@ -85,7 +85,7 @@ def test_hints_outside_the_picture_are_refused(place):
 
 
 @pytest.mark.parametrize("chroma", [(0.5, 0.0), (0.0, -0.7), (float("nan"), 0.0)])
-def test_colours_that_no_photo_has_are_refused(chroma):
+def test_colors_that_no_photo_has_are_refused(chroma):
     with pytest.raises(ColorlibError, match="no colour"):
         Hint(0.5, 0.5, chroma)
 
@@ -134,7 +134,7 @@ def test_a_temperature_changes_how_sure_the_palette_is_not_its_order(tiny_bins):
 
 
 @pytest.mark.parametrize("color", ["#ff0000", "#0080ff", "#123456", "#FFFFFF"])
-def test_html_colours_have_the_chrominance_of_their_pixels(color):
+def test_html_colors_have_the_chrominance_of_their_pixels(color):
     pixel = np.array([[[int(color[i : i + 2], 16) for i in (1, 3, 5)]]], np.uint8)
     expected = to_tensor(pixel)
     assert chroma_of_html(color) == pytest.approx(chroma_of(expected).flatten().tolist(), abs=1e-6)
@@ -142,7 +142,7 @@ def test_html_colours_have_the_chrominance_of_their_pixels(color):
 
 
 @pytest.mark.parametrize("color", ["blue", "#fff", "#12345g", "123456", 7, None, "#1234567"])
-def test_what_is_no_html_colour_is_refused(color):
+def test_what_is_no_html_color_is_refused(color):
     with pytest.raises(ColorlibError, match="no colour"):
         chroma_of_html(color)
 

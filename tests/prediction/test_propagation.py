@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colorlib import ColorlibError
-from colorlib.color import chroma_of, join, luma_of
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import fit, to_tensor
 from colorlib.prediction import (
     Seeds,
@@ -63,7 +63,7 @@ def test_rows_of_the_laplacian_sum_to_zero_and_it_is_symmetric():
 @pytest.mark.parametrize("spread", SPREADERS)
 @settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-def test_colours_stay_between_those_given(spread, height, width, seed):
+def test_colors_stay_between_those_given(spread, height, width, seed):
     luma, values, weight = random_case(height, width, seed)
     answer = spread(luma, values, weight)
     given_values = values[:, weight > 0]
@@ -73,7 +73,7 @@ def test_colours_stay_between_those_given(spread, height, width, seed):
 
 
 @pytest.mark.parametrize("spread", SPREADERS)
-def test_one_seed_colours_everything(spread):
+def test_one_seed_colors_everything(spread):
     luma, values, _ = random_case(20, 33, seed=1)
     weight = torch.zeros(20, 33)
     weight[7, 8] = 1.0
@@ -82,7 +82,7 @@ def test_one_seed_colours_everything(spread):
 
 
 @pytest.mark.parametrize("spread", SPREADERS)
-def test_colours_stop_at_an_edge(spread):
+def test_colors_stop_at_an_edge(spread):
     """Two areas, one seed in each: the border of the colours is the luma's, although one seed is close to it."""
     luma = torch.full((20, 40), 0.3)
     luma[:, 25:] = 0.8
@@ -203,13 +203,13 @@ def test_a_constant_picture_and_a_regression(colorizer, tmp_path):
 
 
 def test_refined_equals_the_parts_put_together(colorizer, real_photos):
-    """`colorize_refined` on a photo of the network's own size is `refine` and `join`, nothing more."""
+    """`colorize_refined` on a photo of the network's own size is `refine` and `merge_luma_chroma`, nothing more."""
     from colorlib.prediction import annealed_mean
 
-    photo = fit(real_photos[0], colorizer.frame)
+    photo = fit(real_photos[0], colorizer.input_size)
     luma = luma_of(to_tensor(photo))
     logits = colorizer.logits(luma)
     chroma = refine(luma, annealed_mean(logits, colorizer.bins.colors, 0.5), logits.softmax(0).amax(0))
-    expected = (join(luma, chroma) * 255).round().byte().movedim(0, -1).numpy()
+    expected = (merge_luma_chroma(luma, chroma) * 255).round().byte().movedim(0, -1).numpy()
     difference = abs(colorize_refined(colorizer, photo, 0.5).astype(int) - expected)
     assert difference.max() <= 1

@@ -20,24 +20,24 @@ from safetensors.torch import load_file, save_file
 
 from colorlib import ColorlibError, cli
 from colorlib.color import ColorBins, chroma_of, luma_of
-from colorlib.data import Frames, Photo, bundled, read_photo, sevenfold_batch, write_photo
+from colorlib.data import PaddedPhotos, Photo, bundled, read_photo, sevenfold_batch, write_photo
 from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import (
     Objective,
     TrainingConfig,
-    answer_with,
-    batch_of,
-    disturb,
+    adjust_output_bias,
+    batch_indices,
+    choose_rate,
+    degrade_luma,
+    draw_batch,
     encode_batch,
-    items_of,
     learning_rate_at,
     load_photos,
     loop,
-    lowest,
     rebalanced_cross_entropy,
-    short_runs,
     starting_point,
+    sweep_learning_rates,
     train,
     validate,
 )
@@ -47,9 +47,9 @@ from colorlib.training import photos as training_photos
 
 
 def test_settings_from_yaml(tmp_path):
-    (tmp_path / "run.yaml").write_text("model: FlatNet\nlam: 1\nphotos: [a, b]\nsteps: 7\n")
-    config = TrainingConfig.from_yaml(tmp_path / "run.yaml", steps=9)
-    assert (config.model, config.lam, config.photos, config.steps) == ("FlatNet", 1.0, ["a", "b"], 9)
+    (tmp_path / "run.yaml").write_text("model: FlatNet\nlam: 1\nphotos: [a, b]\nmax_steps: 7\n")
+    config = TrainingConfig.from_yaml(tmp_path / "run.yaml", max_steps=9)
+    assert (config.model, config.lam, config.photos, config.max_steps) == ("FlatNet", 1.0, ["a", "b"], 9)
     assert isinstance(config.lam, float)
     (tmp_path / "empty.yaml").touch()
     assert TrainingConfig.from_yaml(tmp_path / "empty.yaml") == TrainingConfig()
@@ -65,42 +65,42 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
     ("settings", "message"),
     [
         ({"learnig_rate": 0.1}, "'learnig_rate'.*learning_rate"),
-        ({"steps": "many"}, "steps must be a"),
-        ({"steps": 1.5}, "steps must be a"),
-        ({"steps": True}, "steps must be a"),
-        ({"steps": None}, "steps must be a"),
+        ({"max_steps": "many"}, "max_steps must be a"),
+        ({"max_steps": 1.5}, "max_steps must be a"),
+        ({"max_steps": True}, "max_steps must be a"),
+        ({"max_steps": None}, "max_steps must be a"),
         ({"lam": "half"}, "lam must be a"),
         ({"lam": True}, "lam must be a"),
         ({"photos": "folder"}, "photos must be a"),
         ({"photos": [1, 2]}, "photos"),
-        ({"steps": 0}, "steps must be at least 1"),
-        ({"batch": -4}, "batch must be at least 1"),
-        ({"n": 0}, "n must be"),
-        ({"crop": 192, "frame": 160}, "crop"),
-        ({"smallest": 192, "frame": 160}, "smallest"),
-        ({"smallest": 0}, "smallest"),
+        ({"max_steps": 0}, "max_steps must be at least 1"),
+        ({"batch_size": -4}, "batch_size must be at least 1"),
+        ({"num_bins": 0}, "num_bins must be"),
+        ({"crop": 192, "image_size": 160}, "crop"),
+        ({"min_size": 192, "image_size": 160}, "min_size"),
+        ({"min_size": 0}, "min_size"),
         ({"crop": 60}, "multiple"),
-        ({"frame": 150}, "multiple"),
+        ({"image_size": 150}, "multiple"),
         ({"lam": 1.5}, "lam"),
-        ({"lam_answer": 1.5}, "lam_answer"),
-        ({"lam_answer": 0.2, "loss": "l2"}, "lam_answer goes with the loss classes"),
+        ({"lam_inference": 1.5}, "lam_inference"),
+        ({"lam_inference": 0.2, "loss": "l2"}, "lam_inference goes with the loss cross_entropy"),
         ({"lam": math.nan}, "lam"),
         ({"bins": "median"}, "bins"),
         ({"model": "ResNet"}, "ResNet"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"warmup": -5}, "warmup"),
-        ({"noise": -0.1}, "noise"),
-        ({"tone": -0.1}, "tone"),
-        ({"soften": 1.5}, "soften"),
-        ({"save_minutes": -1.0}, "save_minutes"),
+        ({"noise_std": -0.1}, "noise_std"),
+        ({"gamma_jitter": -0.1}, "gamma_jitter"),
+        ({"blur_probability": 1.5}, "blur_probability"),
+        ({"checkpoint_minutes": -1.0}, "checkpoint_minutes"),
         ({"device": "abacus"}, "device"),
         ({"loss": "l1"}, "loss must be one of classes, soft, l2"),
         ({"augment": "all"}, "augment"),
         ({"schedule": "linear"}, "schedule"),
         ({"compile": True}, "compile"),
-        ({"decay": 1.5}, "decay"),
-        ({"decay_at": -0.5}, "decay_at"),
+        ({"lr_decay": 1.5}, "lr_decay"),
+        ({"lr_decay_at": -0.5}, "lr_decay_at"),
         ({"validation_photos": [3]}, "validation_photos"),
     ],
     ids=str,
@@ -120,21 +120,23 @@ def test_unreadable_settings_are_refused(tmp_path):
 
 
 def test_learning_rate_rises_and_falls():
-    config = TrainingConfig(steps=1000, warmup=100, learning_rate=0.01)
+    config = TrainingConfig(max_steps=1000, warmup=100, learning_rate=0.01)
     rates = [learning_rate_at(step, config) for step in range(1000)]
     assert max(rates) == 0.01 and min(rates) > 0
     np.testing.assert_allclose(rates[:100], 0.01 * np.arange(1, 101) / 100)
     assert (np.diff(rates[:100]) > 0).all() and (np.diff(rates[101:]) < 0).all()
     assert rates[550] == pytest.approx(0.005) and rates[-1] < 1e-7
-    assert learning_rate_at(0, TrainingConfig(steps=1, warmup=0, learning_rate=0.01)) == 0.01
-    assert 0 < learning_rate_at(4, TrainingConfig(steps=5, warmup=50, learning_rate=0.01)) < 0.01
+    assert learning_rate_at(0, TrainingConfig(max_steps=1, warmup=0, learning_rate=0.01)) == 0.01
+    assert 0 < learning_rate_at(4, TrainingConfig(max_steps=5, warmup=50, learning_rate=0.01)) < 0.01
 
 
 def test_two_steps_as_in_the_paper():
-    config = TrainingConfig(steps=90, warmup=0, learning_rate=0.01, schedule="two-step", decay=0.2, decay_at=2 / 3)
+    config = TrainingConfig(
+        max_steps=90, warmup=0, learning_rate=0.01, schedule="two-step", lr_decay=0.2, lr_decay_at=2 / 3
+    )
     rates = [learning_rate_at(step, config) for step in range(90)]
     assert rates == [0.01] * 60 + [0.002] * 30
-    constant = TrainingConfig(steps=90, warmup=2, learning_rate=0.01, schedule="constant")
+    constant = TrainingConfig(max_steps=90, warmup=2, learning_rate=0.01, schedule="constant")
     assert [learning_rate_at(step, constant) for step in range(90)] == [0.005] + [0.01] * 89
 
 
@@ -142,18 +144,18 @@ def test_two_steps_as_in_the_paper():
 
 
 @pytest.fixture
-def numbered() -> Frames:
+def numbered() -> PaddedPhotos:
     """Ten frames of 24 pixels, each filled with its own number; some photos are smaller than the frame."""
     rgb = torch.arange(10, dtype=torch.uint8)[:, None, None, None].expand(10, 24, 24, 3).clone()
-    return Frames(rgb, torch.tensor([[24, 24], [24, 12], [12, 24], [8, 8], [20, 20]] * 2))
+    return PaddedPhotos(rgb, torch.tensor([[24, 24], [24, 12], [12, 24], [8, 8], [20, 20]] * 2))
 
 
 def config_for(batch: int, seed: int = 0) -> TrainingConfig:
-    return TrainingConfig(batch=batch, crop=16, smallest=24, frame=24, seed=seed)
+    return TrainingConfig(batch_size=batch, crop=16, min_size=24, image_size=24, seed=seed)
 
 
-def numbers_in(frames: Frames, step: int, config: TrainingConfig) -> list[int]:
-    return batch_of(frames, step, config)[0][:, 0, 0, 0].tolist()
+def numbers_in(frames: PaddedPhotos, step: int, config: TrainingConfig) -> list[int]:
+    return draw_batch(frames, step, config)[0][:, 0, 0, 0].tolist()
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5, 10, 16, 25])
@@ -167,15 +169,15 @@ def test_every_epoch_shows_every_photo_once(numbered, batch):
 
 
 def test_batches_depend_on_seed_and_step_alone(numbered):
-    varied = Frames(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
+    varied = PaddedPhotos(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
     config = config_for(4, seed=1)
-    first = [batch_of(varied, step, config) for step in range(8)]
+    first = [draw_batch(varied, step, config) for step in range(8)]
     torch.rand(1000)  # what else is drawn makes no difference, nor the order of asking
-    again = {step: batch_of(varied, step, config) for step in reversed(range(8))}
+    again = {step: draw_batch(varied, step, config) for step in reversed(range(8))}
     for step, (crops, mask) in enumerate(first):
         assert torch.equal(again[step][0], crops) and torch.equal(again[step][1], mask)
     assert len({crops.numpy().tobytes() for crops, _ in first}) == 8
-    other = batch_of(varied, 0, config_for(4, seed=2))
+    other = draw_batch(varied, 0, config_for(4, seed=2))
     assert not torch.equal(other[0], first[0][0])
 
 
@@ -185,7 +187,7 @@ def test_masks_cover_exactly_the_photo(numbered):
     marked[inside] = 200
     marked[~inside] = 0
     for step in range(20):
-        crops, mask = batch_of(Frames(marked, numbered.sizes), step, config_for(4))
+        crops, mask = draw_batch(PaddedPhotos(marked, numbered.sizes), step, config_for(4))
         assert crops.shape == (4, 16, 16, 3) and ((crops[..., 0] == 200) == mask).all()
         assert (mask.sum((1, 2)) >= 64).all()
 
@@ -195,27 +197,27 @@ def test_an_epoch_of_the_papers_set_shows_each_of_seven_variants_once(numbered, 
     config = config_for(batch)
     config.augment = "paper"
     steps = range(math.ceil(140 / batch))
-    order = torch.cat([items_of(step, 70, config) for step in steps]).tolist()
+    order = torch.cat([batch_indices(step, 70, config) for step in steps]).tolist()
     assert sorted(order[:70]) == sorted(order[70:140]) == list(range(70)) and order[:70] != order[70:140]
     for step in steps:
-        rgb, mask = batch_of(numbered, step, config)
-        _, expected, inside = sevenfold_batch(numbered, items_of(step, 70, config), config.seed, "paper")
+        rgb, mask = draw_batch(numbered, step, config)
+        _, expected, inside = sevenfold_batch(numbered, batch_indices(step, 70, config), config.seed, "paper")
         assert rgb.shape == (batch, 24, 24, 3) and torch.equal(rgb, expected) and torch.equal(mask, inside)
 
 
 @pytest.mark.parametrize("augment", ["paper", "none"])
 def test_only_our_augmentation_disturbs_the_luma(augment):
     luma = torch.rand(2, 1, 16, 16)
-    config = TrainingConfig(noise=0.5, soften=1.0, tone=1.0)
-    assert not torch.equal(disturb(luma, 3, config), luma)
-    assert torch.equal(disturb(luma, 3, replace(config, augment=augment)), luma)
+    config = TrainingConfig(noise_std=0.5, blur_probability=1.0, gamma_jitter=1.0)
+    assert not torch.equal(degrade_luma(luma, 3, config), luma)
+    assert torch.equal(degrade_luma(luma, 3, replace(config, augment=augment)), luma)
 
 
 def test_without_augmentation_frames_come_as_they_are(numbered):
-    varied = Frames(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
+    varied = PaddedPhotos(torch.randint(256, numbered.rgb.shape, dtype=torch.uint8), numbered.sizes)
     config = replace(config_for(10), crop=24, augment="none")
-    crops, mask = batch_of(varied, 0, config)
-    items = items_of(0, 10, config)
+    crops, mask = draw_batch(varied, 0, config)
+    items = batch_indices(0, 10, config)
     assert torch.equal(crops, varied.rgb[items]) and torch.equal(mask, varied.mask()[items])
 
 
@@ -225,17 +227,17 @@ def test_the_order_of_an_epoch_is_drawn_once(monkeypatch):
     monkeypatch.setattr(torch, "randperm", lambda *a, **k: draws.append(a) or draw(*a, **k))
     config = config_for(4, seed=987)
     for step in range(10):
-        items_of(step, 20, config)
+        batch_indices(step, 20, config)
     assert len(draws) == 2  # for forty items out of twenty
 
 
 def test_batches_come_at_several_scales():
     """Shrunk to any multiple of 8 from the smallest side to the frame, and cropped to at most the crop."""
-    frames = Frames(torch.randint(256, (6, 64, 64, 3), dtype=torch.uint8), torch.full((6, 2), 64))
-    config = TrainingConfig(batch=2, crop=48, smallest=32, frame=64)
-    sides = [batch_of(frames, step, config)[0].shape[1:3] for step in range(60)]
+    frames = PaddedPhotos(torch.randint(256, (6, 64, 64, 3), dtype=torch.uint8), torch.full((6, 2), 64))
+    config = TrainingConfig(batch_size=2, crop=48, min_size=32, image_size=64)
+    sides = [draw_batch(frames, step, config)[0].shape[1:3] for step in range(60)]
     assert {tuple(side) for side in sides} == {(32, 32), (40, 40), (48, 48)}
-    assert torch.equal(batch_of(frames, 7, config)[0], batch_of(frames, 7, config)[0])
+    assert torch.equal(draw_batch(frames, 7, config)[0], draw_batch(frames, 7, config)[0])
 
 
 def test_what_the_network_sees_and_must_answer(kmeans_bins, synthetic_photo):
@@ -250,9 +252,9 @@ def test_what_the_network_sees_and_must_answer(kmeans_bins, synthetic_photo):
 
 def test_validation_counts_every_pixel_once(kmeans_bins, numbered):
     torch.manual_seed(0)
-    frames = Frames(torch.randint(256, (20, 24, 24, 3), dtype=torch.uint8), numbered.sizes.repeat(2, 1))
+    frames = PaddedPhotos(torch.randint(256, (20, 24, 24, 3), dtype=torch.uint8), numbered.sizes.repeat(2, 1))
     model, weights = build("ColorUNet"), kmeans_bins.weights(0.5)
-    scores = validate(model, frames, Objective("classes", kmeans_bins))
+    scores = validate(model, frames, Objective("cross_entropy", kmeans_bins))
     assert model.training
     luma, target = encode_batch(frames.rgb, kmeans_bins)
     with torch.no_grad():
@@ -269,17 +271,17 @@ def test_validation_counts_every_pixel_once(kmeans_bins, numbered):
 # --- whole runs --------------------------------------------------------------------------------------------------
 
 SMALL = {
-    "n": 4,
-    "frame": 32,
-    "smallest": 24,
+    "num_bins": 4,
+    "image_size": 32,
+    "min_size": 24,
     "crop": 16,
-    "batch": 4,
-    "steps": 120,
+    "batch_size": 4,
+    "max_steps": 120,
     "warmup": 10,
     "learning_rate": 0.01,
     "validate_every": 6,
-    "save_minutes": 60.0,
-    "noise": 0.02,
+    "checkpoint_minutes": 60.0,
+    "noise_std": 0.02,
     "device": "cpu",
 }
 
@@ -328,7 +330,7 @@ def history(out: Path) -> list[dict[str, str]]:
 
 def test_a_network_learns_sky_and_grass(in_tiny_world):
     out = in_tiny_world / "run"
-    path = train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(out), steps=90))
+    path = train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(out), max_steps=90))
     rows = history(out)
     assert [int(row["step"]) for row in rows] == list(range(6, 91, 6))
     assert float(rows[-1]["train_loss"]) < 0.4 * float(rows[0]["train_loss"])
@@ -336,17 +338,17 @@ def test_a_network_learns_sky_and_grass(in_tiny_world):
     assert float(rows[-1]["validation_accuracy"]) > 0.8
 
     model, bins, record = load_checkpoint(path)
-    assert len(bins) == 4 and record["frame"] == 32
+    assert len(bins) == 4 and record["input_size"] == 32
     settings = record["training"]["config"]
-    assert settings["lam"] == 0.5 and settings["seed"] == 0 and settings["steps"] == 90
+    assert settings["lam"] == 0.5 and settings["seed"] == 0 and settings["max_steps"] == 90
     assert [row["step"] for row in record["training"]["history"]] == list(range(6, 91, 6))
     assert str(in_tiny_world) not in str(record)  # nobody's folders are published with a model
     luma = luma_of(torch.rand(3, 32, 32))
     assert Colorizer.load(path).probabilities(luma).shape == (4, 32, 32)
 
 
-def test_a_regression_learns_too_and_gives_colours_only(in_tiny_world):
-    settings = {"out": str(in_tiny_world / "run"), "steps": 60, "loss": "l2"}
+def test_a_regression_learns_too_and_gives_colors_only(in_tiny_world):
+    settings = {"out_dir": str(in_tiny_world / "run"), "max_steps": 60, "loss": "l2"}
     path = train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings))
     rows = history(path.parent)
     assert float(rows[-1]["validation_loss"]) < 0.3 * float(rows[0]["validation_loss"])
@@ -354,7 +356,7 @@ def test_a_regression_learns_too_and_gives_colours_only(in_tiny_world):
     assert record["output"] == "chroma" and len(bins) == 4
     colorizer = Colorizer.load(path)
     photo = read_photo(photos_of(in_tiny_world, "validation")[0].path)
-    luma = colorizer.frame_of(photo)[:, :16]
+    luma = colorizer.input_luma(photo)[:, :16]
     with torch.no_grad():
         direct = model(luma[None, None])[0]
     torch.testing.assert_close(colorizer.chroma(luma), direct)
@@ -366,30 +368,30 @@ def test_a_regression_learns_too_and_gives_colours_only(in_tiny_world):
 
 
 def test_soft_targets_are_learnt_as_well(in_tiny_world):
-    settings = {"out": str(in_tiny_world / "run"), "steps": 60, "loss": "soft"}
+    settings = {"out_dir": str(in_tiny_world / "run"), "max_steps": 60, "loss": "soft"}
     rows = history(train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings)).parent)
     assert float(rows[-1]["train_loss"]) < 0.6 * float(rows[0]["train_loss"])
     assert float(rows[-1]["validation_accuracy"]) > 0.7
 
 
 def test_a_classifier_does_not_go_on_as_a_regression(in_tiny_world):
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=2)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=2)
     start = str(train(config))
-    for values in ({"loss": "l2"}, {"n": 5}, {"model": "FlatNet"}):
+    for values in ({"loss": "l2"}, {"num_bins": 5}, {"model": "FlatNet"}):
         with pytest.raises(ColorlibError, match="model.safetensors"):
-            train(replace(config, start=start, out=str(in_tiny_world / "next"), **values))
+            train(replace(config, init_from=start, out_dir=str(in_tiny_world / "next"), **values))
 
 
 def test_a_bolder_answer_is_taken_back_before_training_goes_on(in_tiny_world):
     """A network made to answer with another λ starts from what it had learnt."""
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=2)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=2)
     learnt, bins, record = load_checkpoint(train(config))
     shifted = deepcopy(learnt)
-    answer_with(0.1, shifted, bins, trained_with=config.lam)
+    adjust_output_bias(0.1, shifted, bins, trained_with=config.lam)
     path = in_tiny_world / "bolder.safetensors"
-    save_checkpoint(path, shifted, bins, record | {"lam": 0.1})
+    save_checkpoint(path, shifted, bins, record | {"lam_inference": 0.1})
     frames = load_photos(config)[0]
-    start = starting_point(replace(config, start=str(path)), frames)[0].state_dict()
+    start = starting_point(replace(config, init_from=str(path)), frames)[0].state_dict()
     for name, value in learnt.state_dict().items():
         torch.testing.assert_close(start[name], value, atol=1e-6, rtol=0)
     assert any(not torch.equal(value, start[name]) for name, value in shifted.state_dict().items())
@@ -397,36 +399,36 @@ def test_a_bolder_answer_is_taken_back_before_training_goes_on(in_tiny_world):
 
 def test_short_runs_tell_learning_rates_apart(in_tiny_world):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", schedule="cosine", warmup=10)
-    curves = short_runs(config, rates=(1e-6, 0.01, 1e9), steps=12)
+    curves = sweep_learning_rates(config, rates=(1e-6, 0.01, 1e9), steps=12)
     assert {rate: len(losses) for rate, losses in curves.items()} == {1e-6: 12, 0.01: 12, 1e9: 12}
     assert len({losses[0] for losses in curves.values()}) == 1  # the same start and the same batch
-    assert lowest(curves) == 0.01
-    assert short_runs(config, rates=(0.01,), steps=12)[0.01] == curves[0.01]
+    assert choose_rate(curves) == 0.01
+    assert sweep_learning_rates(config, rates=(0.01,), steps=12)[0.01] == curves[0.01]
 
 
 def test_the_shell_only_tries_learning_rates(in_tiny_world, monkeypatch, capsys):
     curves = {0.002: [3.5, 3.0, 2.5], 0.02: [3.5, 9.0, 7.0]}
-    monkeypatch.setattr(loop, "short_runs", lambda config: curves)
+    monkeypatch.setattr(loop, "sweep_learning_rates", lambda config: curves)
     out = in_tiny_world / "run"
-    assert cli.main(["train", str(in_tiny_world / "config.yaml"), "--choose-rate", "--set", f"out={out}"]) == 0
+    assert cli.main(["train", str(in_tiny_world / "config.yaml"), "--choose-rate", "--set", f"out_dir={out}"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and "0.002" in lines[0] and "lowest" in lines[0] and "lowest" not in lines[1]
     assert not out.exists()
 
 
 def test_the_same_settings_give_the_same_network(in_tiny_world):
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", steps=8)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", max_steps=8)
     results = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.rand(17)  # the state of the global generator must not matter
-        config.out, config.seed = str(in_tiny_world / name), seed
+        config.out_dir, config.seed = str(in_tiny_world / name), seed
         results.append(load_file(train(config)))
     assert all(torch.equal(results[0][key], results[1][key]) for key in results[0])
     assert not all(torch.equal(results[0][key], results[2][key]) for key in results[0])
 
 
 def test_a_loss_that_explodes_is_reported(in_tiny_world):
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"))
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"))
     config.learning_rate = 1e30
     with pytest.raises(ColorlibError, match="no longer a number.*learning_rate"):
         train(config)
@@ -454,7 +456,7 @@ if __name__ == "__main__":
     photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
     UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-    config = TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, save_minutes=0.0)
+    config = TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, checkpoint_minutes=0.0)
     train(config, resume=mode == "resume")
 """
 
@@ -484,7 +486,7 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(in_tiny_world):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on how they are split
     try:
-        train(TrainingConfig.from_yaml(world / "config.yaml", out=str(undisturbed), steps=60))
+        train(TrainingConfig.from_yaml(world / "config.yaml", out_dir=str(undisturbed), max_steps=60))
     finally:
         torch.set_num_threads(threads)
     assert history(disturbed) == history(undisturbed) and len(history(undisturbed)) == 10
@@ -499,31 +501,31 @@ def press_ctrl_c_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def batch_or_signal(frames, number, settings):
         if number == step:
             signal.raise_signal(signal.SIGINT)
-        return batch_of(frames, number, settings)
+        return draw_batch(frames, number, settings)
 
-    monkeypatch.setattr(loop, "batch_of", batch_or_signal)
+    monkeypatch.setattr(loop, "draw_batch", batch_or_signal)
 
 
 @pytest.fixture
 def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
     """A run of 24 steps that was interrupted in its fourteenth, between two validations."""
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
     with monkeypatch.context() as patch:
         press_ctrl_c_at(13, patch)
         with pytest.raises(KeyboardInterrupt):
             train(config)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert [int(row["step"]) for row in history(Path(config.out))] == [6, 12]
+    assert [int(row["step"]) for row in history(Path(config.out_dir))] == [6, 12]
     return config
 
 
 def test_ctrl_c_loses_nothing(half_done, in_tiny_world):
     """The step under way is finished and saved, and the losses since the last row of the history with it."""
-    with safe_open(Path(half_done.out) / "state.safetensors", framework="pt") as file:
+    with safe_open(Path(half_done.out_dir) / "state.safetensors", framework="pt") as file:
         assert file.metadata()["step"] == "14" and len(file.get_tensor("losses")) == 2
-    assert load_checkpoint(Path(half_done.out) / "model.safetensors")[2]["training"]["history"][-1]["step"] == 12
+    assert load_checkpoint(Path(half_done.out_dir) / "model.safetensors")[2]["training"]["history"][-1]["step"] == 12
     resumed = train(half_done, resume=True)
-    half_done.out = str(in_tiny_world / "undisturbed")
+    half_done.out_dir = str(in_tiny_world / "undisturbed")
     undisturbed = train(half_done)
     assert history(resumed.parent) == history(undisturbed.parent) and len(history(undisturbed.parent)) == 4
     ours, theirs = load_file(resumed), load_file(undisturbed)
@@ -532,8 +534,8 @@ def test_ctrl_c_loses_nothing(half_done, in_tiny_world):
 
 def test_a_run_that_turns_to_nan_keeps_what_it_had(in_tiny_world, monkeypatch):
     """Nothing that is no number is saved, and the run can go on from before."""
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=24)
-    config.save_minutes = 0.0
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
+    config.checkpoint_minutes = 0.0
     with monkeypatch.context() as patch:
         patch.setattr(loop, "disturb", lambda luma, step, config: luma * math.nan if step == 14 else luma)
         with pytest.raises(ColorlibError, match=r"at step 15.*model\.safetensors is from before"):
@@ -549,7 +551,7 @@ def test_a_run_that_turns_to_nan_keeps_what_it_had(in_tiny_world, monkeypatch):
 @pytest.mark.parametrize("shares", ["2", "3"])
 def test_batch_norm_on_cpus_depends_on_the_number_of_processes(half_done, shares):
     """A run begun by several processes that normalised their shares apart is not continued by one."""
-    state = Path(half_done.out) / "state.safetensors"
+    state = Path(half_done.out_dir) / "state.safetensors"
     with safe_open(state, framework="pt") as file:
         metadata = file.metadata()
     save_file(load_file(state), state, metadata | {"shares": shares})
@@ -559,7 +561,7 @@ def test_batch_norm_on_cpus_depends_on_the_number_of_processes(half_done, shares
 
 def test_the_history_is_never_half_written(half_done, monkeypatch):
     """It is replaced as a whole: a run that dies in the middle of writing leaves the rows that were there."""
-    before = (Path(half_done.out) / "history.csv").read_text()
+    before = (Path(half_done.out_dir) / "history.csv").read_text()
 
     def die(*arguments: object) -> None:
         raise KeyboardInterrupt
@@ -568,16 +570,16 @@ def test_the_history_is_never_half_written(half_done, monkeypatch):
         patch.setattr(csv.DictWriter, "writerows", die)
         with pytest.raises(KeyboardInterrupt):
             train(half_done, resume=True)
-    assert (Path(half_done.out) / "history.csv").read_text() == before
+    assert (Path(half_done.out_dir) / "history.csv").read_text() == before
     train(half_done, resume=True)
-    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+    assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
 
 
 @pytest.mark.slow
 def test_curves_for_tensorboard(in_tiny_world, monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorboard")
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "run"), steps=12)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=12)
     train(config)
     curves = accumulator.EventAccumulator(str(in_tiny_world / "run" / "tensorboard")).Reload()
     assert curves.Tags()["scalars"] == ["train/loss", "validation/loss", "validation/accuracy"]
@@ -589,26 +591,34 @@ def test_curves_for_tensorboard(in_tiny_world, monkeypatch):
 
 def test_resuming_a_finished_run_changes_nothing(half_done):
     path = train(half_done, resume=True)
-    before = load_file(path), history(Path(half_done.out))
+    before = load_file(path), history(Path(half_done.out_dir))
     assert train(half_done, resume=True) == path
-    assert history(Path(half_done.out)) == before[1]
+    assert history(Path(half_done.out_dir)) == before[1]
     assert all(torch.equal(value, before[0][key]) for key, value in load_file(path).items())
 
 
 def test_starting_again_forgets_the_old_run(half_done):
     train(half_done)
-    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+    assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
 
 
 def test_resuming_from_nothing_is_starting(in_tiny_world):
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out=str(in_tiny_world / "new"), steps=6)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "new"), max_steps=6)
     train(config, resume=True)
     assert [int(row["step"]) for row in history(in_tiny_world / "new")] == [6]
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 7}, {"lam": 0.9}, {"n": 5}, {"batch": 3}, {"model": "FlatNet"}, {"loss": "soft"}, {"augment": "none"}],
+    [
+        {"seed": 7},
+        {"lam": 0.9},
+        {"num_bins": 5},
+        {"batch_size": 3},
+        {"model": "FlatNet"},
+        {"loss": "soft"},
+        {"augment": "none"},
+    ],
     ids=str,
 )
 def test_a_run_with_other_settings_is_not_continued(half_done, change):
@@ -620,35 +630,40 @@ def test_a_run_with_other_settings_is_not_continued(half_done, change):
 
 def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
     """Where it is stored, on which device and how often it saves do not belong to what is learnt."""
-    moved = Path(half_done.out).rename(Path(half_done.out).with_name("moved"))
-    half_done.out, half_done.save_minutes, half_done.device, half_done.compile = str(moved), 5.0, "auto", "never"
+    moved = Path(half_done.out_dir).rename(Path(half_done.out_dir).with_name("moved"))
+    half_done.out_dir, half_done.checkpoint_minutes, half_done.device, half_done.compile = (
+        str(moved),
+        5.0,
+        "auto",
+        "never",
+    )
     train(half_done, resume=True)
     assert [int(row["step"]) for row in history(moved)] == [6, 12, 18, 24]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 100], ids=["empty", "garbage"])
 def test_a_damaged_state_is_reported(half_done, content):
-    (Path(half_done.out) / "state.safetensors").write_bytes(content)
+    (Path(half_done.out_dir) / "state.safetensors").write_bytes(content)
     with pytest.raises(ColorlibError, match="state.safetensors"):
         train(half_done, resume=True)
 
 
 def test_steps_after_the_saved_one_are_not_logged_twice(half_done):
     """Validated and logged, but killed before the state was saved: the resumed run does these steps again."""
-    with open(Path(half_done.out) / "history.csv", "a") as file:
+    with open(Path(half_done.out_dir) / "history.csv", "a") as file:
         file.write("18,9.0,9.0,0.0\n")
     train(half_done, resume=True)
-    rows = history(Path(half_done.out))
+    rows = history(Path(half_done.out_dir))
     assert [int(row["step"]) for row in rows] == [6, 12, 18, 24]
     assert float(rows[2]["train_loss"]) != 9
 
 
 def test_a_line_cut_short_in_the_history_is_no_obstacle(half_done):
     """A computer that loses power may leave half a line."""
-    with open(Path(half_done.out) / "history.csv", "a") as file:
+    with open(Path(half_done.out_dir) / "history.csv", "a") as file:
         file.write("18,0.3")
     train(half_done, resume=True)
-    assert [int(row["step"]) for row in history(Path(half_done.out))] == [6, 12, 18, 24]
+    assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
 
 
 def test_photos_that_changed_in_the_meantime_are_noticed(half_done, in_tiny_world):
@@ -670,7 +685,7 @@ def test_own_folders_are_added_to_the_bundled_photos(in_tiny_world, tmp_path, sy
     (tmp_path / "a/photos/broken.jpg").touch()
     write_photo(tmp_path / "a/photos/gray.png", np.full((20, 20, 3), 99, np.uint8))
     config = TrainingConfig(
-        photos=[str(tmp_path / "a/photos"), str(tmp_path / "b/photos")], frame=32, smallest=32, crop=16
+        photos=[str(tmp_path / "a/photos"), str(tmp_path / "b/photos")], image_size=32, min_size=32, crop=16
     )
     frames, validation, counts = load_photos(config)
     assert len(frames) == 12 + 3 + 3 and len(validation) == 4
@@ -682,7 +697,7 @@ def test_photos_are_counted_by_category_and_held_out_by_folder(in_tiny_world, tm
         (tmp_path / "more" / category).mkdir(parents=True, exist_ok=True)
         write_photo(tmp_path / "more" / category / f"{i}.png", np.roll(synthetic_photo, 7 * i, 1))
     folder = str(tmp_path / "more")
-    config = TrainingConfig(photos=[folder], frame=32, smallest=32, crop=16)
+    config = TrainingConfig(photos=[folder], image_size=32, min_size=32, crop=16)
     _, _, counts = load_photos(config)
     assert counts == {"bundled": 12, "more": 4, "more/sea": 3, "more/sky": 1, "left out": 0, "used": 16}
     config.validation_photos = [f"{folder}/sky"]
@@ -695,21 +710,21 @@ def test_photos_are_counted_by_category_and_held_out_by_folder(in_tiny_world, tm
 
 def test_validation_photos_never_train_even_if_their_folder_is_named():
     folder = bundled()[0].path.parent
-    frames, validation, _ = load_photos(TrainingConfig(photos=[str(folder)], frame=32, smallest=32, crop=16))
+    frames, validation, _ = load_photos(TrainingConfig(photos=[str(folder)], image_size=32, min_size=32, crop=16))
     trained_on = {frame.numpy().tobytes() for frame in frames.rgb}
     assert not trained_on & {frame.numpy().tobytes() for frame in validation.rgb}
 
 
 def test_a_folder_that_is_not_there(in_tiny_world):
     with pytest.raises(ColorlibError, match="nowhere"):
-        load_photos(TrainingConfig(photos=[str(in_tiny_world / "nowhere")], frame=32, smallest=32, crop=16))
+        load_photos(TrainingConfig(photos=[str(in_tiny_world / "nowhere")], image_size=32, min_size=32, crop=16))
 
 
 def test_weights_of_bins_reach_the_loss(in_tiny_world):
     """λ changes what is learnt: with λ = 0 the rare bins are worth as much as the common ones."""
-    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", steps=12)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", max_steps=12)
     losses = []
     for lam in (0.01, 1.0):
-        config.out, config.lam = str(in_tiny_world / f"lam{lam}"), lam
+        config.out_dir, config.lam = str(in_tiny_world / f"lam{lam}"), lam
         losses.append(float(history(train(config).parent)[0]["train_loss"]))
     assert losses[0] != losses[1]

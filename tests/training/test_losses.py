@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from colorlib.color import ColorBins, chroma_of, rgb_to_lab
 from colorlib.models import MODELS, build
-from colorlib.training import Objective, SoftTargets, answer_with, l2_regression, rebalanced_cross_entropy
+from colorlib.training import Objective, SoftTargets, adjust_output_bias, l2_regression, rebalanced_cross_entropy
 from colorlib.training import soft_cross_entropy as soft_loss
 from colorlib.training.losses import NEAREST, SIGMA
 
@@ -122,7 +122,7 @@ def test_soft_targets_against_direct_gaussians(kmeans_bins):
     assert difference.mean() < 0.01 and difference.max() < 0.15
 
 
-def test_fewer_bins_than_neighbours_and_colours_far_from_all():
+def test_fewer_bins_than_neighbours_and_colors_far_from_all():
     index, shares = SoftTargets(torch.tensor([[0.0, 0.0], [0.01, 0.0]]))(torch.tensor([0.45, 0.65]).reshape(1, 2, 1, 1))
     assert index.shape == (1, 2, 1, 1) and shares.isfinite().all() and float(shares.sum()) == pytest.approx(1)
     assert index.flatten().tolist() == [1, 0]
@@ -149,7 +149,7 @@ def test_an_objective_is_its_loss(kmeans_bins: ColorBins):
     target, chroma = kmeans_bins.encode_rgb(rgb), chroma_of(rgb.movedim(-1, 1).float() / 255)
     weights, logits = kmeans_bins.weights(0.3), torch.randn(2, 32, 6, 5, generator=generator)
     pale = torch.randn(2, 2, 6, 5, generator=generator) * 0.1
-    classes, soft, l2 = (Objective(name, kmeans_bins, 0.3) for name in ("classes", "soft", "l2"))
+    classes, soft, l2 = (Objective(name, kmeans_bins, 0.3) for name in ("cross_entropy", "soft", "l2"))
     assert (classes.outputs, soft.outputs, l2.outputs) == (32, 32, 2)
     assert torch.equal(classes(logits, rgb, mask), rebalanced_cross_entropy(logits, target, weights, mask))
     expected = soft_loss(logits, *SoftTargets(kmeans_bins.colors)(chroma), weights[target], mask)
@@ -240,6 +240,6 @@ def test_the_best_answer_for_one_lambda_becomes_that_for_another(name, trained_w
     torch.manual_seed(0)
     model, luma = build(name, len(tiny_bins)).eval(), torch.rand(1, 1, 32, 32)
     p = model(luma).softmax(1).detach() / tiny_bins.weights(trained_with).view(-1, 1, 1)  # up to a factor
-    answer_with(lam, model, tiny_bins, trained_with)
+    adjust_output_bias(lam, model, tiny_bins, trained_with)
     expected = p * tiny_bins.weights(lam).view(-1, 1, 1)
     torch.testing.assert_close(model(luma).softmax(1), expected / expected.sum(1, keepdim=True), atol=1e-5, rtol=1e-3)

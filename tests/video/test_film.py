@@ -33,7 +33,7 @@ from colorlib.video import (
 
 @pytest.fixture(scope="module")
 def video(opinionated_network, tiny_bins) -> VideoColorizer:
-    return VideoColorizer(Colorizer(opinionated_network, tiny_bins, temperature=0.5, frame=32))
+    return VideoColorizer(Colorizer(opinionated_network, tiny_bins, temperature=0.5, input_size=32))
 
 
 @pytest.fixture
@@ -220,14 +220,14 @@ def test_hdr_becomes_sdr_with_white_where_white_was(film):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 @pytest.mark.parametrize(("kind", "tags"), [("high_definition", (1, 1, 1)), ("tagged", (1, 1, 1)), ("tape", (5, 5, 6))])
-def test_colour_tags_are_complete(film, kind, tags, suffix):
+def test_color_tags_are_complete(film, kind, tags, suffix):
     _, target = film(kind, suffix)
     with av.open(str(target)) as new:
         context = new.streams.video[0].codec_context
         assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (*tags, 1)
 
 
-def test_the_colours_shown_are_the_same_in_either_standard(tmp_path, video):
+def test_the_colors_shown_are_the_same_in_either_standard(tmp_path, video):
     """A film tagged BT.709 and the same numbers tagged BT.601: players show the same gray and the same colours."""
     shown = []
     for name, tags in {"hd": (1, 1, 1), "sd": (6, 6, 6)}.items():
@@ -395,13 +395,13 @@ def test_mutated_films_become_films_or_are_refused(tmp_path, video, kind):
     old.mkdir(), out.mkdir()
     whole = corpus_films.KINDS[kind](old)
     data = whole.read_bytes()
-    coloured = 0
+    colored = 0
     for i in range(50):
         whole.write_bytes(mutate(data, chance))
         target = out / f"new{('.mp4', '.mkv', '.webm', '.mov')[i % 4]}"
         try:
             report = colorize_film(whole, target, video, progress=False)
-            coloured += 1
+            colored += 1
             with open_film(target) as new:
                 assert report.pictures == sum(1 for _ in new)
             target.unlink()
@@ -411,4 +411,4 @@ def test_mutated_films_become_films_or_are_refused(tmp_path, video, kind):
         assert leftover == [] and len(list(tmp_path.iterdir())) == 2
         if kept_pictures(target):
             pieces.shutil.rmtree(pieces.folder_of(target))
-    assert coloured > 5
+    assert colored > 5

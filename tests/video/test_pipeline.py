@@ -102,7 +102,7 @@ def video(colorizer: Colorizer) -> VideoColorizer:
 
 
 @pytest.mark.parametrize("suffix", ENCODERS)
-def test_a_film_becomes_coloured_and_keeps_its_pictures_size_and_times(
+def test_a_film_becomes_colored_and_keeps_its_pictures_size_and_times(
     tmp_path: Path, photo: np.ndarray, video: VideoColorizer, suffix: str
 ) -> None:
     source, target = make_film(tmp_path / "old.mp4", photo), tmp_path / f"new{suffix}"
@@ -119,7 +119,7 @@ def test_a_film_becomes_coloured_and_keeps_its_pictures_size_and_times(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"new{suffix}", "old.mp4"])
 
 
-def test_the_colours_are_those_of_the_smoothed_frames(tmp_path: Path, photo: np.ndarray, colorizer: Colorizer) -> None:
+def test_the_colors_are_those_of_the_smoothed_frames(tmp_path: Path, photo: np.ndarray, colorizer: Colorizer) -> None:
     source = make_film(tmp_path / "old.mp4", photo, codec="libx264", times=(0, 1, 2))
     colorize_film(source, tmp_path / "new.mkv", VideoColorizer(colorizer), quality=0, progress=False)
     same = VideoColorizer(colorizer)
@@ -199,11 +199,11 @@ def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
 
 
 def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path, video: VideoColorizer, colorizer: Colorizer) -> None:
-    colorizer_frame, video.colorizer.frame = video.colorizer.frame, 32
+    own_size, video.colorizer.input_size = video.colorizer.input_size, 32
     try:
         report = colorize_film(STREAM, tmp_path / "new.mp4", video, progress=False)
     finally:
-        video.colorizer.frame = colorizer_frame
+        video.colorizer.input_size = own_size
     assert report.pictures == 90 and not report.problems
     before, after = packets(STREAM, "audio"), packets(tmp_path / "new.mp4", "audio")
     assert [data for _, data in after] == [data for _, data in before]
@@ -240,8 +240,8 @@ def test_side_by_side_shows_gray_at_the_left(tmp_path: Path, photo: np.ndarray, 
     colorize_film(source, tmp_path / "new.mp4", video, side_by_side=True, progress=False)
     rgb = pictures(tmp_path / "new.mp4")[-1].to_ndarray(format="rgb24").astype(int)
     assert rgb.shape == (64, 192, 3)
-    colour = np.abs(rgb - rgb.mean(2, keepdims=True)).mean((0, 2))
-    assert colour[:90].mean() < 2 < colour[-90:].mean()
+    color = np.abs(rgb - rgb.mean(2, keepdims=True)).mean((0, 2))
+    assert color[:90].mean() < 2 < color[-90:].mean()
 
 
 # What is no film, or not a whole one
@@ -278,7 +278,7 @@ def test_what_is_no_film_is_refused_in_one_sentence(
     assert [path.name for path in tmp_path.iterdir()] == ["bad"]
 
 
-def test_a_truncated_film_is_coloured_as_far_as_it_goes(
+def test_a_truncated_film_is_colored_as_far_as_it_goes(
     tmp_path: Path, photo: np.ndarray, video: VideoColorizer
 ) -> None:
     source = make_film(tmp_path / "whole.mkv", photo, times=tuple(range(40)), codec="mjpeg", pixels="yuvj420p")
@@ -405,7 +405,7 @@ def test_the_network_sees_the_films_luma(photo: np.ndarray) -> None:
     assert small_luma(plane[:2, :2], 64).shape == (2, 2)
 
 
-def test_chroma_planes_hold_the_colours_that_players_show() -> None:
+def test_chroma_planes_hold_the_colors_that_players_show() -> None:
     plane, chroma = np.full((32, 48), 126, np.uint8), torch.zeros(2, 16, 24)
     assert (chroma_planes(plane, torch.full((16, 24), 0.5), chroma) == 128).all()
     chroma[0], chroma[1] = 0.1, -0.05
@@ -421,7 +421,7 @@ def test_chroma_planes_hold_the_colours_that_players_show() -> None:
 # The shell, and clips for notebooks
 
 
-def test_the_shell_colours_a_film(
+def test_the_shell_colors_a_film(
     tmp_path: Path, photo: np.ndarray, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = make_film(tmp_path / "old.mp4", photo)

@@ -30,12 +30,12 @@ from colorlib.video import (
     backward_flow,
     camera_move,
     color_distribution_consistency,
+    correlation,
     diffuse,
     flicker,
     inside,
     joined,
     lag,
-    likeness,
     published_alpha,
     score,
     score_shot,
@@ -210,7 +210,7 @@ def test_motion_is_not_trusted_where_the_picture_is_new(textured: Tensor) -> Non
     assert float(trust[30:50, 50:70].mean()) < 0.5 < float(trust[:, 100:].mean())
 
 
-def test_colours_follow_the_motion(textured: Tensor) -> None:
+def test_colors_follow_the_motion(textured: Tensor) -> None:
     """A coloured patch moves with its texture: the plain kernel smears it, the motion kernel and the seeds carry it."""
     whole = torch.zeros(80, 120)
     whole[30:50, 40:60] = 1
@@ -256,11 +256,11 @@ def test_fading_to_black_is_no_cut(textured: Tensor) -> None:
 
 
 def test_a_new_size_is_a_cut() -> None:
-    assert likeness(thumbnail(torch.rand(90, 160)), thumbnail(torch.rand(160, 90))) == -1
+    assert correlation(thumbnail(torch.rand(90, 160)), thumbnail(torch.rand(160, 90))) == -1
 
 
 def test_a_cut_starts_afresh(colorizer: Colorizer, real_photos: list[np.ndarray]) -> None:
-    lumas = [colorizer.frame_of(photo)[:32, :32] for photo in real_photos[:2]]
+    lumas = [colorizer.input_luma(photo)[:32, :32] for photo in real_photos[:2]]
     film = [lumas[0]] * 4 + [lumas[1]] * 2
     forgetful, stubborn = VideoColorizer(colorizer), VideoColorizer(colorizer, cuts=False)
     with_cuts = [forgetful.chroma(luma) for luma in film]
@@ -272,7 +272,7 @@ def test_a_cut_starts_afresh(colorizer: Colorizer, real_photos: list[np.ndarray]
 
 
 @pytest.mark.parametrize("method", SMOOTHERS)
-def test_a_still_film_has_the_photos_own_colours(
+def test_a_still_film_has_the_photos_own_colors(
     colorizer: Colorizer, real_photos: list[np.ndarray], method: str
 ) -> None:
     video, photo = VideoColorizer(colorizer, method=method), real_photos[0]
@@ -364,10 +364,10 @@ def test_smoothing_helps_where_it_should(colorizer: Colorizer, large_photo: str)
     alone, kernel, published = (scores[name] for name in ("frame by frame", "kernel", "published"))
     assert kernel["flicker"] < alone["flicker"] / 2
     assert kernel["flicker"] < published["flicker"] < alone["flicker"]
-    assert kernel["colourfulness"] > 0.8 * alone["colourfulness"]
+    assert kernel["colorfulness"] > 0.8 * alone["colorfulness"]
     assert scores["truth"]["error"] == 0
     gray = score(shot, torch.zeros(12, 2, *shot.luma.shape[1:]))
-    assert gray["flicker"] == 0 and gray["colourfulness"] < 1e-3
+    assert gray["flicker"] == 0 and gray["colorfulness"] < 1e-3
     table = summarize_shots([scores, scores])
     assert table["kernel"]["flicker"]["mean"] == pytest.approx(kernel["flicker"])
     assert times_steadier([scores], "kernel", "flicker")["mean"] == pytest.approx(alone["flicker"] / kernel["flicker"])
