@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 
 from colorlib.color import ColorBins, chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import bundled, count_chroma, find_photos, fit, load_padded, read_photo, to_tensor
-from colorlib.evaluation import area_under_accuracy, bin_accuracy, bootstrap, colorfulness, psnr
+from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, seed_verdict
 from colorlib.files import read_rows, write_rows
 from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
@@ -64,7 +64,6 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 }
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
-SEEDS_TO_CLAIM = 3  # a difference seen with fewer may be the seed's
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),
@@ -324,11 +323,12 @@ def spread(values: list[float], decimals: int) -> str:
 
 
 def differences(rows: list[Row], photos: list[Row], pool: str) -> list[str]:
-    """A line for each comparison, photo by photo, over the seeds that both experiments have."""
+    """A line for each comparison, over the seeds that both experiments have."""
     chosen, metrics = by_experiment(rows), ("accuracy", "gain", "auc_rebalanced", "nll")
+    made = len(metrics) * sum(one in chosen and other in chosen for one, other in CLAIMS)
     lines = [
-        "\nDifferences, paired by seed and photo, with 95 % intervals over photos (bootstrap); **bold**: excludes 0, "
-        "and at least three seeds agree in sign.\n"
+        "\nDifferences, paired by seed, with 95 % intervals over seeds (Student's); **bold**: at least three seeds, "
+        f"all of one sign, and an interval without 0. {made} comparisons are made.\n"
     ]
     lines += [
         f"| | seeds | {' | '.join(METRICS[m][0] for m in metrics)} |",
@@ -355,16 +355,14 @@ def values_by_photo(photos: list[Row], name: str, pool: str, recipe: str) -> dic
 def paired(
     ones: dict[str, dict[str, Row]], others: dict[str, dict[str, Row]], seeds: Sequence[str], metric: str
 ) -> str:
-    """The mean difference of a metric and its interval: first the mean over seeds for each photo, then over photos."""
+    """The mean difference of a metric over seeds, and its interval; bold where the verdict over seeds is clear."""
     names = sorted(ones[seeds[0]])
     if any(table[seeds[0]][names[0]][metric] == "" for table in (ones, others)):
         return "–"
-    gaps = np.array([[float(ones[s][p][metric]) - float(others[s][p][metric]) for s in seeds] for p in names])
-    result, decimals = bootstrap(gaps.mean(axis=1).tolist()), METRICS[metric][1]
-    text = f"{result['mean']:+.{decimals}f} ({result['low']:+.{decimals}f} to {result['high']:+.{decimals}f})"
-    agree = abs(np.sign(gaps.mean(axis=0)).sum()) == len(seeds)
-    enough = agree and len(seeds) >= SEEDS_TO_CLAIM
-    return f"**{text}**" if enough and (result["low"] > 0 or result["high"] < 0) else text
+    values = [np.array([[float(table[s][p][metric]) for p in names] for s in seeds]) for table in (ones, others)]
+    verdict, decimals = seed_verdict(*values), METRICS[metric][1]
+    text = f"{verdict.difference:+.{decimals}f}"
+    return text if verdict.word == CANNOT_TELL else f"**{text}**"
 
 
 if __name__ == "__main__":

@@ -220,8 +220,7 @@ def column(rows: list[dict[str, Any]], metric: str, **wanted: Any) -> np.ndarray
 
 def interval(values: np.ndarray, sign: str = "+") -> str:
     """A mean with its interval, over the photos that have the metric."""
-    b = bootstrap(values[np.isfinite(values)])
-    return f"{b['mean']:{sign}.2f} [{b['low']:.2f}, {b['high']:.2f}]"
+    return f"{bootstrap(values[np.isfinite(values)]):{sign}.2f}"
 
 
 def seed_table(rows: list[dict[str, Any]], temperature: float) -> list[str]:

@@ -3,7 +3,6 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from colorlib.cli.shared import Commands, add_command, add_model_options, complain, load_colorizer, prepare_file
 from colorlib.errors import ColorlibError
@@ -41,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         format_metrics,
         labels_by_folder,
         measure,
+        to_json,
     )
 
     photos = [photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given])]
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     evaluation = measure(colorizer, photos, baselines, args.temperature, others=others, judges=available)
     for problem in evaluation.left_out.values():
         complain(problem)
-    scores: dict[str, Any] = evaluation.summary()
+    scores = evaluation.summary()
     temperature = colorizer.temperature if args.temperature is None else args.temperature
     measured = len(evaluation.photos)
     print(f"{measured} photo{'s' * (measured != 1)} at T = {temperature:g}, mean [95 % interval]:")
@@ -71,5 +71,7 @@ def run(args: argparse.Namespace) -> int:
             {"photo": str(photo), **{name: rows[i] for name, rows in evaluation.rows.items()}}
             for i, photo in enumerate(evaluation.photos)
         ]
-        write_text(args.json, json.dumps({**scores, "run": {**run, "missing": missing}, "by_photo": table}, indent=2))
+        write_text(
+            args.json, json.dumps({**to_json(scores), "run": {**run, "missing": missing}, "by_photo": table}, indent=2)
+        )
     return 1 if evaluation.left_out else 0

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from colorlib.lazy import lazily
 
 if TYPE_CHECKING:
+    from colorlib.course.claims import *
     from colorlib.course.exercises import *
     from colorlib.course.figures import *
     from colorlib.course.plots import *
+    from colorlib.course.quotations import *
     from colorlib.course.widgets import *
     from colorlib.course.workbook import *
 
@@ -15,7 +17,10 @@ __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
         "exercises": "check exercise EXERCISES expect NotStartedError verdict WrongAnswerError",
-        "figures": "differences encode_image figures_folder image_tag Notebook PALETTE show show_clip start_notebook",
+        "claims": "claim paper_box section_of",
+        "quotations": "PAPER",
+        "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
+        "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches gamut image_grid order_by_hue pair_of_bars plot_intervals "
         "plot_network plot_reliability plot_uv_map time_slice",
         "widgets": "choice panel slider trial_panel upload uploaded_photo",

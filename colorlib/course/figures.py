@@ -8,7 +8,9 @@ import html
 import io
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from colorlib.errors import ColorlibError
+from colorlib.evaluation.intervals import Interval
 from colorlib.files import PROJECT, atomic_write
 from colorlib.video.encoder import encode_clip
 
@@ -56,6 +59,8 @@ class Notebook:
 
     notebook: str
     parameters: dict[str, Any]
+    figure: str | None = None  # the one shown last
+    notes: dict[str, list[Any]] = field(default_factory=dict)  # for the next figure, from before the first
 
 
 _lesson: Notebook | None = None
@@ -101,6 +106,27 @@ def show(
     _write(file, data)
     _record(name, {**entry, "numbers": numbers})
     display(HTML(image_tag(encode_image(figure, "webp" if photographs else "lossless webp"), alt, width)))
+
+
+def annotate(kind: str, note: dict[str, Any]) -> None:
+    """Add a note, such as a claim, to what the manifest says of the figure shown last, or of the first one to come.
+
+    Raises:
+        ColorlibError: without `start_notebook`.
+    """
+    if _lesson is None:
+        raise ColorlibError("call colorlib.course.start_notebook(notebook, …) before claiming anything")
+    if _lesson.figure is None:
+        _add(_lesson.notes.setdefault(kind, []), note)
+        return
+    with _manifest() as manifest:
+        _add(manifest[_lesson.figure].setdefault(kind, []), _plain(note))
+
+
+def _add(notes: list[Any], note: Any) -> None:
+    """A cell that runs again says the same again."""
+    if note not in notes:
+        notes.append(note)
 
 
 def figures_folder() -> Path:
@@ -157,17 +183,29 @@ def _write(file: str, data: bytes) -> None:
 
 
 def _record(name: str, entry: dict[str, Any]) -> None:
-    """Put an entry into manifest.json; the lock is for notebooks that run at the same time."""
+    """Put an entry into manifest.json, with the notes that wait for it."""
+    assert _lesson is not None
+    with _manifest() as manifest:
+        manifest[name] = _plain(entry | _lesson.notes)
+    _lesson.figure, _lesson.notes = name, {}
+
+
+@contextmanager
+def _manifest() -> Iterator[dict[str, Any]]:
+    """The manifest, to be changed: read, and written afterwards; locked, as notebooks may run at the same time."""
     path = figures_folder() / "manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(".manifest.partial.lock")):
         manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        manifest[name] = _plain(entry)
+        yield manifest
         text = json.dumps(dict(sorted(manifest.items())), indent=1, ensure_ascii=False)
         _write(path.name, (text + "\n").encode())
 
 
 def _plain(value: Any) -> Any:
     """Arrays, tensors and numbers as JSON has them, floats with six digits: beyond those, machines differ."""
+    if isinstance(value, Interval):
+        return _plain(value._asdict())
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, merge_luma_chroma
 from colorlib.course.figures import PALETTE
+from colorlib.evaluation.intervals import Interval
 
 
 def image_grid(
@@ -222,11 +223,11 @@ def plot_network(ax: Axes, layers: Sequence[Any], side: int) -> None:
     ax.set_axis_off()
 
 
-def plot_intervals(ax: Axes, summaries: dict[str, dict[str, float]], label: str = "") -> None:
-    """A dot with its 95 % interval for each name, top to bottom, from summaries with mean, low and high."""
+def plot_intervals(ax: Axes, summaries: dict[str, Interval], label: str = "") -> None:
+    """A dot with its 95 % interval for each name, top to bottom, from their intervals."""
     for place, summary in enumerate(summaries.values()):
-        ax.plot([summary["low"], summary["high"]], [place, place], color=PALETTE[0], linewidth=1.5)
-        ax.plot(summary["mean"], place, "o", color=PALETTE[0], markersize=5)
+        ax.plot([summary.low, summary.high], [place, place], color=PALETTE[0], linewidth=1.5)
+        ax.plot(summary.mean, place, "o", color=PALETTE[0], markersize=5)
     ax.set_yticks(range(len(summaries)), list(summaries))
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)

@@ -185,8 +185,8 @@ def trial_panel(
         if finished:
             rate = fooled_rate(state["answers"])
             message.value = (
-                f"Thank you! You took the recoloured picture for the real one in {rate['mean']:.0%} of {len(trials)} "
-                f"trials (95 % interval {rate['low']:.0%} to {rate['high']:.0%}; 50 % would be: cannot tell)."
+                f"Thank you! You took the recoloured picture for the real one in {rate.mean:.0%} of {len(trials)} "
+                f"trials (95 % interval {rate.low:.0%} to {rate.high:.0%}; 50 % would be: cannot tell)."
             )
             screen.value = ""
             return

@@ -7,6 +7,7 @@ a time and only numbers are kept, so a hundred thousand need no more memory than
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from colorlib.color.spaces import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import aurc, calibration_error, reliability_table, top_score
-from colorlib.evaluation.intervals import bootstrap, jackknife
+from colorlib.evaluation.intervals import Interval, bootstrap, jackknife
 from colorlib.evaluation.metrics import (
     ab_distance,
     area_under_accuracy,
@@ -128,11 +129,11 @@ class Evaluation:
         self.rows.setdefault(name, []).append(row)
         self.tables.setdefault(name, []).append(tables)
 
-    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+    def summary(self) -> dict[str, dict[str, Interval]]:
         """Every metric with its interval, by contender."""
         return {name: summarize(self.rows[name]) | self._comparisons(name) for name in self.rows}
 
-    def _comparisons(self, name: str) -> dict[str, dict[str, float]]:
+    def _comparisons(self, name: str) -> dict[str, Interval]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
         gap = bootstrap(self.column(name, "colorfulness") - self.column("truth", "colorfulness"))
         pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in zip(self.tables[name], self.tables["truth"])]
@@ -194,8 +195,8 @@ def measure(
 
 def evaluate_photos(
     colorizer: Colorizer, paths: Sequence[Path], baselines: Baselines, temperature: float | None = None, size: int = 256
-) -> dict[str, dict[str, dict[str, float]]]:
-    """All image metrics, by model and baseline: ``{"model": {"psnr": {mean, low, high}, …}, "gray": …}``.
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """All image metrics, by model and baseline, as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``.
 
     Photos are shrunk to at most ``size`` pixels a side first, the size of the paper's frame.
 
@@ -205,11 +206,16 @@ def evaluate_photos(
     evaluation = measure(colorizer, paths, baselines, temperature, size)
     for problem in evaluation.left_out.values():
         raise ColorlibError(problem)
-    return evaluation.summary()
+    return to_json(evaluation.summary())
 
 
-def summarize(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """One bootstrap summary for each metric of a table with a row per photo."""
+def to_json(scores: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The intervals of a summary as JSON keeps them, see `Interval.to_json`."""
+    return {name: {metric: interval.to_json() for metric, interval in row.items()} for name, row in scores.items()}
+
+
+def summarize(rows: Sequence[dict[str, float]]) -> dict[str, Interval]:
+    """One bootstrap interval for each metric of a table with a row per photo."""
     return {metric: bootstrap([row[metric] for row in rows]) for metric in rows[0]}
 
 
@@ -268,23 +274,31 @@ def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, Ima
     return score
 
 
-def _size_of(gap: dict[str, float]) -> dict[str, float]:
+def _size_of(gap: Interval) -> Interval:
     """The size of a signed difference; its interval starts at 0 where the difference may have either sign."""
-    ends = sorted([abs(gap["low"]), abs(gap["high"])])
-    return {"mean": abs(gap["mean"]), "low": 0.0 if gap["low"] <= 0 <= gap["high"] else ends[0], "high": ends[1]}
+    nearer, farther = sorted([abs(gap.low), abs(gap.high)])
+    return Interval(abs(gap.mean), 0.0 if gap.low <= 0 <= gap.high else nearer, farther)
+
+
+def _interval(kept: "Interval | dict[str, float | None]") -> Interval:
+    """Of an interval, or of what a file keeps of it."""
+    if isinstance(kept, Interval):
+        return kept
+    mean, low, high = (kept[name] for name in Interval._fields)
+    return Interval(nan if mean is None else mean, -inf if low is None else low, inf if high is None else high)
 
 
 def _luma_level(luma: Tensor) -> Tensor:
     return (luma * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
 
 
-def format_metrics(scores: dict[str, dict[str, dict[str, float]]], metrics: Iterable[str]) -> list[str]:
-    """A table, line by line, of the result of `evaluate_photos`: metrics down, contenders across."""
+def format_metrics(scores: dict[str, Any], metrics: Iterable[str]) -> list[str]:
+    """A table, line by line, of a summary, or of what a record keeps of one: metrics down, contenders across."""
     contenders = [name for name in CONTENDERS if name in scores]
     rows = [["", *(CONTENDERS[name] for name in contenders)]]
     for metric in metrics:
         cells = [scores[name].get(metric) for name in contenders]
-        shown = ["–" if c is None else f"{c['mean']:.4g} [{c['low']:.4g}, {c['high']:.4g}]" for c in cells]
+        shown = ["–" if cell is None else f"{_interval(cell):.4g}" for cell in cells]
         rows.append([METRICS.get(metric, metric), *shown])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from colorlib.errors import ColorlibError
-from colorlib.evaluation.intervals import wilson_interval
+from colorlib.evaluation.intervals import Interval, wilson_interval
 
 SIDES = ("left", "right")
 
@@ -65,14 +65,13 @@ def save_answer(path: str | Path, answer: Answer) -> None:
         raise ColorlibError(f"cannot write answers to {path}: {error.strerror}") from error
 
 
-def fooled_rate(answers: Sequence[Answer]) -> dict[str, float]:
+def fooled_rate(answers: Sequence[Answer]) -> Interval:
     """How often people took the recoloured picture for the real one, with Wilson's 95 % interval.
 
     0.5 is the best there is: nobody can tell. Zhang et al. report 0.32 for their network.
     """
     fooled = sum(answer.fooled for answer in answers)
-    low, high = wilson_interval(fooled, len(answers))
-    return {"mean": fooled / len(answers), "low": low, "high": high, "trials": len(answers)}
+    return wilson_interval(fooled, len(answers))
 
 
 def synthetic_answers(trials: Sequence[Trial], rate: float, seed: int) -> list[Answer]:

@@ -6,6 +6,7 @@ Images here are float RGB tensors (3, H, W) in [0, 1], on any device.
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.spatial import distance
 from skimage.measure import label
 from torch import Tensor
 
@@ -115,7 +116,4 @@ def jensen_shannon(p: "Tensor | np.ndarray", q: "Tensor | np.ndarray") -> float:
     >>> jensen_shannon(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
     1.0
     """
-    pair = np.stack([np.asarray(p, float), np.asarray(q, float)])
-    pair = pair / pair.sum(axis=1, keepdims=True)
-    ratio = np.divide(pair, pair.mean(axis=0), out=np.ones_like(pair), where=pair > 0)
-    return float(np.sqrt(max(0.0, (pair * np.log2(ratio)).sum() / 2)))
+    return float(distance.jensenshannon(np.asarray(p, float), np.asarray(q, float), base=2))

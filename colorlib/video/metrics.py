@@ -8,10 +8,11 @@ from math import exp, log
 
 import torch
 import torch.nn.functional as F
+from scipy.spatial import distance
 from torch import Tensor
 
 from colorlib.color.spaces import chroma_of, merge_luma_chroma
-from colorlib.evaluation.intervals import bootstrap
+from colorlib.evaluation.intervals import Interval, bootstrap
 from colorlib.evaluation.metrics import colorfulness
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
@@ -35,13 +36,9 @@ def color_distribution_consistency(rgb: Tensor) -> float:
     levels = (rgb * 255).round().long().flatten(2)  # (t, 3, pixels)
     counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.float64)
     histogram = counts.scatter_add_(2, levels, torch.ones_like(levels, dtype=torch.float64)) / levels.shape[2]
-    distances = [_jensen_shannon(histogram[d:], histogram[:-d]).mean() for d in (1, 2, 4)]
-    return float(sum(distances) / 3)
-
-
-def _jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
-    middle = (p + q) / 2
-    return (torch.xlogy(p, p / middle).nan_to_num() + torch.xlogy(q, q / middle).nan_to_num()).sum(-1) / 2
+    # SciPy's is the distance, the root of the divergence.
+    divergences = [distance.jensenshannon(histogram[d:], histogram[:-d], axis=-1) ** 2 for d in (1, 2, 4)]
+    return float(sum(divergence.mean() for divergence in divergences) / 3)
 
 
 def warp_error(film: Tensor, flow: Tensor, seen: Tensor) -> float:
@@ -128,19 +125,19 @@ def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
     }
 
 
-def summarize_shots(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, dict[str, float]]]:
+def summarize_shots(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, Interval]]:
     """The scores of several shots, by method and metric: mean and 95 % interval over the shots that have the metric."""
-    table: dict[str, dict[str, dict[str, float]]] = {}
+    table: dict[str, dict[str, Interval]] = {}
     for method in rows[0]:
         values = {metric: [row[method][metric] for row in rows] for metric in rows[0][method]}
         table[method] = {metric: bootstrap([v for v in column if v == v]) for metric, column in values.items()}
     return table
 
 
-def times_steadier(rows: Sequence[dict[str, dict[str, float]]], method: str, metric: str) -> dict[str, float]:
+def times_steadier(rows: Sequence[dict[str, dict[str, float]]], method: str, metric: str) -> Interval:
     """How many times smaller a metric is with a method than frame by frame.
 
     The geometric mean over the shots that have the metric, and its 95 % interval.
     """
     ratios = [log(row["frame by frame"][metric] / row[method][metric]) for row in rows if row[method][metric] > 0]
-    return {end: exp(value) for end, value in bootstrap(ratios).items()}
+    return Interval(*map(exp, bootstrap(ratios)))

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -23,7 +22,6 @@ from colorlib.evaluation import (
     best_input_size,
     best_temperature,
     bin_accuracy,
-    bootstrap,
     colorfulness,
     evaluate_photos,
     faithful_temperature,
@@ -137,25 +135,6 @@ def test_bin_accuracy_against_a_loop(top):
 
 
 # --- many photos -------------------------------------------------------------------------------------------------
-
-
-def test_bootstrap_against_scipy():
-    for values in (np.random.default_rng(0).normal(20, 3, 53), np.random.default_rng(1).exponential(5, 30)):
-        ours = bootstrap(values.tolist())
-        theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=0)
-        width = theirs.confidence_interval.high - theirs.confidence_interval.low
-        assert ours["mean"] == pytest.approx(values.mean())
-        assert ours["low"] == pytest.approx(theirs.confidence_interval.low, abs=0.05 * width)
-        assert ours["high"] == pytest.approx(theirs.confidence_interval.high, abs=0.05 * width)
-
-
-def test_bootstrap_is_reproducible_and_says_when_it_has_nothing():
-    values = [1.0, 2.3, 5.9, 9.7, 11.4, 20.8]
-    assert bootstrap(values) == bootstrap(values) != bootstrap(values, seed=1)
-    assert bootstrap([3.0]) == {"mean": 3.0, "low": 3.0, "high": 3.0}
-    json.dumps(bootstrap(values))
-    with pytest.raises(ColorlibError, match="photo"):
-        bootstrap([])
 
 
 @pytest.fixture

@@ -369,8 +369,8 @@ def test_smoothing_helps_where_it_should(colorizer: Colorizer, large_photo: str)
     gray = score(shot, torch.zeros(12, 2, *shot.luma.shape[1:]))
     assert gray["flicker"] == 0 and gray["colorfulness"] < 1e-3
     table = summarize_shots([scores, scores])
-    assert table["kernel"]["flicker"]["mean"] == pytest.approx(kernel["flicker"])
-    assert times_steadier([scores], "kernel", "flicker")["mean"] == pytest.approx(alone["flicker"] / kernel["flicker"])
+    assert table["kernel"]["flicker"].mean == pytest.approx(kernel["flicker"])
+    assert times_steadier([scores], "kernel", "flicker").mean == pytest.approx(alone["flicker"] / kernel["flicker"])
 
 
 def test_truth_does_not_flicker(large_photo: str) -> None:
