@@ -12,6 +12,7 @@ from typing import Any
 from colorlib.errors import ColorlibError
 
 PROJECT = Path(__file__).parents[1]  # a clone of the project, where colorlib is used from one
+TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape"}  # names of files may be no text
 GIGABYTE = 1_000_000_000
 
 
@@ -47,7 +48,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_rows(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a CSV table with a line of column names first, whole or not at all."""
-    with atomic_write(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="", **TEXT) as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -55,7 +56,7 @@ def write_rows(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
     """The rows of a CSV table by column name; a line that was cut short has None in the columns it lacks."""
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", **TEXT) as file:
         return list(csv.DictReader(file))
 
 

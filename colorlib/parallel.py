@@ -10,17 +10,27 @@ all functions here do nothing.
 
 import atexit
 import gc
+import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from colorlib.errors import ColorlibError
+
+logger = logging.getLogger(__name__)
+MEMORY_OF_A_WORKER = 1_000_000_000  # bytes; decoding a photo took 13 bytes a pixel, so this is a scan of 75 megapixels
+CONTROL_GROUPS = Path("/sys/fs/cgroup")  # where Linux keeps what a container may use …
+OWN_GROUPS = Path("/proc/self/cgroup")  # … and where this process stands in there
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,35 +39,94 @@ Result = TypeVar("Result")
 def in_parallel(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """The results of a function on every item, in order, computed by as many threads as there are cores.
+    """The results of a function on every item, in order, computed by as many threads as there are cores for it.
 
     Threads suffice, because Pillow and NumPy let go of Python's lock while they decode and shrink; they start at
-    once and need no copies. Under torchrun the processes of a machine share its cores.
+    once and need no copies. Under torchrun the processes of a machine share its cores and its memory.
 
     >>> list(in_parallel(abs, [-1, -2, 3]))
     [1, 2, 3]
     """
-    cores = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    pool = ThreadPoolExecutor(workers or max(1, cores))
+    pool = ThreadPoolExecutor(workers or default_workers())
     try:
         yield from pool.map(function, items)
     finally:  # reached on Ctrl-C too: what has not begun is dropped
         pool.shutdown(cancel_futures=True)
 
 
+def default_workers() -> int:
+    """How many threads may decode photos at once: one to a core, and `MEMORY_OF_A_WORKER` to each."""
+    most = min(available_cores(), available_memory() // MEMORY_OF_A_WORKER)
+    return max(1, most // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def available_cores() -> int:
+    """The cores that this process may use: the machine's, or fewer by its affinity (taskset, SLURM) or a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = _limits("cpu.max") or [a + b for a, b in zip(_limits("cpu.cfs_quota_us"), _limits("cpu.cfs_period_us"))]
+    shares = [quota / period for quota, period in quotas if 0 < quota < math.inf and period > 0]
+    return max(1, math.ceil(min([cores, *shares])))
+
+
+def available_memory() -> int:
+    """The bytes of memory that this process may use: the machine's, or fewer in a container."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows does not tell
+        machine = 8 * MEMORY_OF_A_WORKER
+    return int(min([machine, *(limit for limit, *_ in _limits("memory.max") + _limits("memory.limit_in_bytes"))]))
+
+
+def _limits(file: str) -> list[list[float]]:
+    """The numbers in a file of this name in the control groups (cgroup) around this process, for each that has one."""
+    try:
+        groups = [line.split(":", 2)[1:] for line in OWN_GROUPS.read_text().splitlines()]
+    except OSError:  # not Linux
+        return []
+    found = []
+    for controllers, path in groups:  # version 1 has a folder for each controller, version 2 has none
+        root = CONTROL_GROUPS / controllers
+        group = root / path.lstrip("/")
+        for folder in [group, *(parent for parent in group.parents if parent.is_relative_to(root))]:
+            try:
+                found.append([float(word.replace("max", "inf")) for word in (folder / file).read_text().split()])
+            except (OSError, ValueError):
+                continue
+    return found
+
+
 def find_device(name: str) -> torch.device:
     """A PyTorch device that works here, by name; ``auto`` is the GPU if there is one.
+
+    A GPU that PyTorch sees but cannot compute on (too old, too new, full) is tried once. Then ``auto`` is the CPU, and
+    a warning is logged; asked for by name it is an error.
 
     >>> find_device("cpu")
     device(type='cpu')
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and not _problem_of("cuda") else "cpu")
+    if _problem_of(name):
+        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto")
+    return torch.device(name)
+
+
+if available_cores() < torch.get_num_threads() and "OMP_NUM_THREADS" not in os.environ:  # a quota PyTorch overlooks
+    torch.set_num_threads(available_cores())
+
+
+@cache
+def _problem_of(device: str) -> str:
+    """Why a device cannot be used, "" if it can: an addition and a convolution are tried on it, once."""
     try:
-        torch.zeros(1, device=name).cpu()
-        return torch.device(name)
+        ones = torch.ones(1, 1, 8, 8, device=device)
+        F.conv2d(ones + 1, ones[..., :3, :3]).cpu()
+        return ""
     except (RuntimeError, AssertionError, ImportError) as error:
-        raise ColorlibError(f"the device {name!r} cannot be used here: use cpu, cuda or auto") from error
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
+        if device == "cuda":
+            logger.warning("the GPU cannot be used (%s); auto means the CPU", problem)
+        return problem
 
 
 def rank_and_world_size() -> tuple[int, int]:

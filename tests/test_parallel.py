@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,8 @@ def gradients(network: nn.Module, model: nn.Module, *batch: torch.Tensor, object
 
 TOGETHER = """
 import sys
+import threading
+from collections.abc import Callable, Iterator
 import torch
 from colorlib import parallel
 sys.path.insert(0, sys.argv[1])
@@ -116,6 +120,8 @@ def test_batch_norm_on_cpus_is_by_share(together, loss):
 
 RUN = """
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 sys.modules["tensorboard"] = None
 import torch
@@ -217,3 +223,119 @@ def test_one_process_alone_shares_nothing():
     assert parallel.wrap_ddp(model, torch.device("cpu")) == (model, model)
     assert parallel.any_process(True, torch.device("cpu")) and not parallel.any_process(False, torch.device("cpu"))
     parallel.barrier()
+
+
+# --- where it runs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Control groups of a container, as Linux shows them: what this process is in, and the files with limits."""
+    monkeypatch.setattr(parallel, "CONTROL_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(parallel, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16_000_000_000 // 4096}.get)
+
+    def make(own: str, **files: str) -> None:
+        (tmp_path / "own").write_text(own)
+        for name, text in files.items():
+            path = tmp_path / "cgroup" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "cores", "memory"),
+    [
+        ("0::/\n", {}, 8, 16e9),
+        ("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"}, 8, 16e9),
+        ("0::/\n", {"cpu.max": "150000 100000\n", "memory.max": "3000000000\n"}, 2, 3e9),
+        ("0::/job/step\n", {"job/cpu.max": "100000 100000\n", "job/step/memory.max": "500000000\n"}, 1, 0.5e9),
+        (
+            "4:memory:/\n1:cpu,cpuacct:/docker/x\n",
+            {
+                "cpu,cpuacct/docker/x/cpu.cfs_quota_us": "300000\n",
+                "cpu,cpuacct/docker/x/cpu.cfs_period_us": "100000\n",
+                "memory/memory.limit_in_bytes": "2000000000\n",
+            },
+            3,
+            2e9,
+        ),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8, 16e9),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "nonsense\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8, 16e9),
+    ],
+)
+def test_a_container_gets_what_it_was_given(container, own, files, cores, memory, monkeypatch) -> None:
+    container(own, **files)
+    assert parallel.available_cores() == cores
+    assert parallel.available_memory() == pytest.approx(memory, abs=4096)
+    assert parallel.default_workers() == max(1, min(cores, int(memory / 1e9 + 1e-6)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert parallel.default_workers() == max(1, min(cores, int(memory / 1e9 + 1e-6)) // 4)
+
+
+def test_photos_are_decoded_by_no_more_threads_than_that(container, monkeypatch) -> None:
+    container("0::/\n", **{"cpu.max": "200000 100000\n"})
+    at_work, most = 0, 0
+    lock, both = threading.Lock(), threading.Barrier(2)
+
+    def decode(_: int) -> None:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        both.wait(60)  # so two there are
+        with lock:
+            at_work -= 1
+
+    list(parallel.in_parallel(decode, range(8)))
+    assert most == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone has it")
+def test_affinity_and_pytorch() -> None:
+    """As after `taskset -c 0`: one core, one thread, whatever the machine has."""
+    program = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "import torch; from colorlib import parallel\n"
+        "print(parallel.available_cores(), parallel.default_workers(), torch.get_num_threads())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert result.stdout == "1 1 1\n", result.stderr
+
+
+@pytest.fixture
+def untried() -> Iterator[None]:
+    """No device has been tried yet, nor will it have been."""
+    parallel._problem_of.cache_clear()
+    yield
+    parallel._problem_of.cache_clear()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_cannot_compute_is_tried_once_and_left(untried, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for _ in range(3):
+        assert parallel.find_device("auto") == torch.device("cpu")
+    (record,) = caplog.records
+    assert "the GPU cannot be used" in record.getMessage() and "\n" not in record.getMessage()
+    with pytest.raises(ColorlibError, match="'cuda' cannot be used here"):
+        parallel.find_device("cuda")
+
+
+def test_a_gpu_that_computes_is_taken(untried, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(parallel, "_problem_of", lambda device: "")
+    assert parallel.find_device("auto") == torch.device("cuda") and not caplog.records
+
+
+def test_apple_gpus_are_refused_at_once_for_training(monkeypatch) -> None:
+    from colorlib.training import config
+
+    monkeypatch.setattr(config, "find_device", torch.device)
+    with pytest.raises(ColorlibError, match="Apple GPUs.*set device=cpu"):
+        TrainingConfig(device="mps")
+    assert TrainingConfig(device="cpu").device == "cpu"

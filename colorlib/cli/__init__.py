@@ -7,12 +7,13 @@ they run, and ``--help`` does not wait.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from colorlib.cli import bins, colorize, data, evaluate, models, train, video, workbook
-from colorlib.cli.shared import INTERRUPTED, complain
+from colorlib.cli.shared import INTERRUPTED, Notes, complain
 from colorlib.errors import ColorlibError
 
 
@@ -20,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
     for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if not logging.getLogger("colorlib").handlers:
+        logging.getLogger("colorlib").addHandler(Notes())
     args = build_parser().parse_args(argv)
     try:
         code: int = args.run(args)

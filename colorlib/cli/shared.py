@@ -1,6 +1,7 @@
 """What the commands share: how they are declared, the options of those that predict, and how they complain."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,13 @@ def note(text: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(f"colorlib: note: {text}", file=sys.stderr)
+
+
+class Notes(logging.Handler):
+    """What the library logs, as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
 
 
 def load_colorizer(args: argparse.Namespace) -> "Colorizer":
@@ -83,7 +91,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=temperature,
         help="0 takes the likeliest colours: vivid, patchy; 1 averages: pale, smooth (default: the model's own)",
     )
-    parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if there is one)")
+    parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if one works)")
 
 
 def temperature(text: str) -> float:

@@ -14,6 +14,7 @@ decoded again, to the same bytes. So a cache does not depend on how often it was
 
 import hashlib
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Collection, Sequence
@@ -133,7 +134,7 @@ def prepare(
         train, validation: how many photos each split gets (the paper: 13,469 and 2,889), both or neither: `draw_split`.
         seed: of the split.
         keep_gray: let photos that are nearly gray train and validate too.
-        workers: threads; by default one for each core.
+        workers: threads; by default one for each core, or fewer where memory is scarce.
 
     Raises:
         ColorlibError: if the disk is too small, the folder belongs to another cache, or no photo can be read.
@@ -142,7 +143,7 @@ def prepare(
         raise ColorlibError("give the numbers of training and of validation photos both, or neither")
     out = Path(out)
     names = "\n".join(f"{source.name}\t{source.category}" for source in sources)
-    plan = {"format": "colorlib-cache-1", "size": size, "photos": hashlib.sha256(names.encode()).hexdigest()}
+    plan = {"format": "colorlib-cache-1", "size": size, "photos": hashlib.sha256(os.fsencode(names)).hexdigest()}
     plan |= {"train": train, "validation": validation, "seed": seed, "keep_gray": keep_gray}
     _begin(out, plan, len(sources))
     if not (out / "cache.json").exists():

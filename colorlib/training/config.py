@@ -97,7 +97,8 @@ class TrainingConfig:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         if self.pretrained and self.model != "LiteUNet":
             raise ColorlibError(f"pretrained goes with the model LiteUNet, which has such an encoder; got {self.model}")
-        find_device(self.device)
+        if find_device(self.device).type == "mps":
+            raise ColorlibError("training on Apple GPUs (mps), which lack float64, is not supported: set device=cpu")
         if self.lam_inference is not None and self.loss != "cross_entropy":
             raise ColorlibError(
                 f"lam_inference goes with the loss cross_entropy, whose best answer is known; got {self.loss}"

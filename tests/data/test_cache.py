@@ -717,3 +717,18 @@ def test_training_reads_a_cache(tree, tmp_path):
         load_photos(TrainingConfig.from_dict({**settings, "frame": 64}))
     with pytest.raises(ColorlibError, match="trains alone"):
         load_photos(TrainingConfig.from_dict({**settings, "photos": [str(tmp_path / "cache"), str(tree)]}))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_in_old_encodings_are_prepared_like_others(tmp_path, synthetic_photo):
+    """Bytes that are no UTF-8, in names of photos and of categories, come back as they were."""
+    folder = tmp_path / "set" / os.fsdecode(b"\xe9t\xe9")
+    folder.mkdir(parents=True)
+    write_photo(tmp_path / "a.png", synthetic_photo)
+    (tmp_path / "a.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    (folder / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no photo")
+    cache = prepare(sources.folder_sources(tmp_path / "set"), tmp_path / "cache", 32)
+    names = {os.fsencode(entry.name) for entry in Cache(cache.folder).entries}
+    assert names == {b"\xe9t\xe9/caf\xe9.png", b"\xe9t\xe9/bad\xe9.png"}
+    assert {os.fsencode(entry.category) for entry in cache.entries} == {b"\xe9t\xe9"}
+    assert [bool(entry.problem) for entry in sorted(cache.entries, key=lambda entry: entry.name)] == [True, False]
