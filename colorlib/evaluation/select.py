@@ -1,15 +1,20 @@
-"""What a fresh checkpoint still needs: the size it looks at photos at, its temperatures, its baselines and scores."""
+"""What a fresh checkpoint still needs: the size it looks at photos at, its temperatures, its baselines and scores.
 
-from collections.abc import Callable, Sequence
+Everything is chosen on photos that the network has not learnt from, and scored on others again. The network runs once
+for each photo and size; all temperatures share what it says.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.color.spaces import luma_of
-from colorlib.data.datasets import bundled
+from colorlib.data.datasets import PaddedPhotos, bundled
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
@@ -19,104 +24,162 @@ from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import upsample_and_merge
 from colorlib.training.config import TrainingConfig
-from colorlib.training.losses import adjust_output_bias
+from colorlib.training.losses import adjust_logits, adjust_output_bias
 from colorlib.training.photos import load_photos
 
-INPUT_SIZES = (64, 80, 96, 112, 128, 160, 192)  # the sizes at which a network may look at a photo
-TEMPERATURES = [round(0.1 + 0.05 * i, 2) for i in range(19)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0]
-MOST_TO_CHOOSE_ON = 120  # photos are enough to choose a size and temperatures on
+INPUT_SIZES = (64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 320)  # at which a network may look at a photo
+TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+MOST_TO_CHOOSE_ON = 120  # photos are enough to choose an input size and temperatures on
+AS_COLORFUL = 0.9  # as the photos themselves: what the default temperature is to reach
 
 
-def best_input_size(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> int:
-    """The largest of `INPUT_SIZES` whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
+@dataclass(frozen=True)
+class Frontier:
+    """The mean PSNR and colourfulness of a network's pictures, by λ (rows) and temperature (columns).
 
-    A small picture lets the network see more of the scene at once, a large one more of its detail.
+    ``psnr`` and ``colorfulness`` are float64 (rows, columns), one row if there are no ``lams``; ``truth`` is the
+    photos' own mean colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose from.
     """
-    means = [_mean_psnr(colorizer, paths, size, [1.0])[0] for size in INPUT_SIZES]
-    return max(size for size, mean in zip(INPUT_SIZES, means) if mean >= max(means) - allowed_loss)
+
+    lams: tuple[float, ...]
+    temperatures: tuple[float, ...]
+    psnr: np.ndarray
+    colorfulness: np.ndarray
+    truth: float
+
+    def faithful(self, row: int = 0, allowed_loss: float = 0.1) -> float:
+        """The highest, most careful, temperature whose PSNR is within ``allowed_loss`` dB of the best.
+
+        PSNR changes little about its height; where it makes no difference here, other photos are served by more care.
+        """
+        means = self.psnr[row]
+        return max(t for t, mean in zip(self.temperatures, means, strict=True) if mean >= means.max() - allowed_loss)
+
+    def vivid(self, row: int = 0) -> float:
+        """The temperature at which the pictures are as colourful as the photos, as nearly as any of these can be."""
+        return self.temperatures[int(np.argmin(np.abs(self.colorfulness[row] - self.truth)))]
+
+    def lively(self, row: int = 0) -> float:
+        """The temperature of the highest PSNR among those whose pictures have `AS_COLORFUL` of the truth's colour.
+
+        Where no temperature makes them so colourful, the one that comes nearest.
+        """
+        return self.temperatures[self._lively(row)]
+
+    def best_lam(self) -> float:
+        """The λ whose pictures have the highest PSNR where they are lively."""
+        return self.lams[max(range(len(self.lams)), key=lambda row: self.psnr[row][self._lively(row)])]
+
+    def _lively(self, row: int) -> int:
+        colorful = self.colorfulness[row] >= AS_COLORFUL * self.truth
+        if not colorful.any():
+            return int(self.colorfulness[row].argmax())
+        return int(np.where(colorful, self.psnr[row], -np.inf).argmax())
 
 
-def best_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.3) -> float:
-    """The lowest, most vivid, temperature up to 1 whose mean PSNR is within ``allowed_loss`` dB of the best."""
-    temperatures = [t for t in TEMPERATURES if t <= 1]
-    means = _mean_psnr(colorizer, paths, colorizer.input_size, temperatures)
-    return next(t for t, mean in zip(temperatures, means) if mean >= max(means) - allowed_loss)
-
-
-def faithful_temperature(colorizer: Colorizer, paths: Sequence[Path], allowed_loss: float = 0.1) -> float:
-    """The highest, most careful, of `TEMPERATURES` whose mean PSNR is within ``allowed_loss`` dB of the best.
-
-    PSNR changes little about its height; where it makes no difference on these photos, others are served by more care.
-    """
-    means = _mean_psnr(colorizer, paths, colorizer.input_size, TEMPERATURES)
-    return max(t for t, mean in zip(TEMPERATURES, means) if mean >= max(means) - allowed_loss)
-
-
-def vivid_temperature(colorizer: Colorizer, paths: Sequence[Path]) -> float:
-    """The temperature, of `TEMPERATURES`, whose mean colourfulness is closest to that of the photos themselves."""
-    means = _means(colorizer, paths, colorizer.input_size, TEMPERATURES, lambda picture, truth: colorfulness(picture))
-    truth = np.mean([colorfulness(to_tensor(fit(read_photo(path), 256))) for path in paths])
-    return TEMPERATURES[int(np.argmin(np.abs(means - truth)))]
-
-
-def _mean_psnr(colorizer: Colorizer, paths: Sequence[Path], size: int, temperatures: Sequence[float]) -> np.ndarray:
-    return _means(colorizer, paths, size, temperatures, psnr)
-
-
-def _means(
+def measure_frontier(
     colorizer: Colorizer,
-    paths: Sequence[Path],
-    size: int,
-    temperatures: Sequence[float],
-    score: Callable[[Tensor, Tensor], float],
-) -> np.ndarray:
-    """The mean score over photos of at most 256 pixels a side at each temperature; the network runs once a photo."""
-    totals = np.zeros(len(temperatures))
-    for path in tqdm(paths, desc=f"looking at {size} pixels", leave=False):
-        rgb = fit(read_photo(path), 256)
-        luma = luma_of(to_tensor(fit(rgb, size)))
-        if colorizer.is_regression:  # the same colours at any temperature
-            picture = to_tensor(upsample_and_merge(rgb, luma, colorizer.chroma(luma).cpu()))
-            totals += score(picture, to_tensor(rgb))
-            continue
-        logits = colorizer.logits(luma)
-        for i, temperature in enumerate(temperatures):
-            chroma = annealed_mean(logits, colorizer.bins.colors, temperature).cpu()
-            totals[i] += score(to_tensor(upsample_and_merge(rgb, luma, chroma)), to_tensor(rgb))
-    return totals / len(paths)
+    photos: Sequence[np.ndarray],
+    lams: Sequence[float] = (),
+    temperatures: Sequence[float] = TEMPERATURES,
+) -> Frontier:
+    """PSNR and colourfulness of uint8 photos (H, W, 3) recoloured, for several λ and temperatures.
+
+    Without ``lams``, for the λ that the network answers with: one row. A network of regression has one column, too.
+    """
+    if colorizer.is_regression:
+        lams, temperatures = (), (1.0,)
+    sums = np.zeros((2, len(lams) or 1, len(temperatures)))
+    for rgb in tqdm(photos, desc=f"looking at {colorizer.input_size} pixels", leave=False, disable=None):
+        truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
+        for row, column, chroma in _answers(colorizer, luma, lams, temperatures):
+            picture = to_tensor(upsample_and_merge(rgb, luma, chroma.cpu()))
+            sums[:, row, column] += psnr(picture, truth), colorfulness(picture)
+    truth_mean = float(np.mean([colorfulness(to_tensor(rgb)) for rgb in photos]))
+    mean_psnr, mean_color = sums / len(photos)
+    return Frontier(tuple(lams), tuple(temperatures), mean_psnr, mean_color, truth_mean)
+
+
+def _answers(
+    colorizer: Colorizer, luma: Tensor, lams: Sequence[float], temperatures: Sequence[float]
+) -> Iterable[tuple[int, int, Tensor]]:
+    """The chrominance for every λ and temperature, from one run of the network."""
+    if colorizer.is_regression:
+        yield 0, 0, colorizer.chroma(luma)
+        return
+    bins, logits = colorizer.bins, colorizer.logits(luma)
+    rows = [adjust_logits(logits, bins.weights(colorizer.lam), bins.weights(lam)) for lam in lams] or [logits]
+    for row, adjusted in enumerate(rows):
+        for column, temperature in enumerate(temperatures):
+            yield row, column, annealed_mean(adjusted, bins.colors, temperature)
+
+
+def best_input_size(
+    colorizer: Colorizer, photos: Sequence[np.ndarray], sizes: Sequence[int] = INPUT_SIZES, allowed_loss: float = 0.05
+) -> int:
+    """The smallest input size whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
+
+    A small input shows the network more of the scene at once, and costs less; a large one shows more detail. Sizes
+    beyond that of every photo are not tried: photos are never enlarged.
+    """
+    largest = max(max(rgb.shape[:2]) for rgb in photos)
+    tried = [size for size in sizes if size <= largest] or [min(sizes)]
+    means = {}
+    for size in tried:
+        colorizer.input_size = size
+        means[size] = float(measure_frontier(colorizer, photos, temperatures=(1.0,)).psnr.max())
+    return min(size for size in tried if means[size] >= max(means.values()) - allowed_loss)
 
 
 def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     """Complete a fresh checkpoint with what it needs to be used and trusted; returns the record it now holds.
 
-    The baselines come from the photos of its training. Its size and temperatures are chosen on the config's
-    ``validation_photos``, or on the bundled training photos where there are none; its scores are those on the bundled
-    validation photos, which none of these has seen. ``temperature`` is the one to use without a wish of one's own,
-    ``temperatures`` has those for a wish: "faithful" and "vivid". Where the config has another λ for the answer than
-    for the training, the network is made to answer with it first, and ``lam_inference`` says so.
+    Its input size and temperatures are chosen on the photos that its training held out: the cache's validation photos
+    or the config's ``validation_photos``, and where there are none on bundled training photos, which it has learnt
+    from (``chosen_on`` says which). Its scores are those on the bundled validation photos, which none of these is.
+
+    ``temperature`` is the one to use without a wish of one's own, lively; ``temperatures`` has those for a wish,
+    "faithful" and "vivid": see `Frontier`. Where the config has a ``lam_inference``, the network is made to answer with
+    it first, and ``lam_inference`` of the record says so.
     """
     model, bins, record = load_checkpoint(path)
     if config.lam_inference is not None:
         adjust_output_bias(config.lam_inference, model, bins, record.get("lam_inference", config.lam))
         record |= {"lam_inference": config.lam_inference}
     colorizer = Colorizer(model, bins, device=config.device, record=record)
-    training, _, _ = load_photos(config)
-    batches = ((batch.rgb.movedim(-1, 1).float() / 255, batch.mask()) for batch in training.batches(64))
-    baselines = Baselines.measure(batches)
-    held_out = [photo for folder in config.validation_photos for photo in find_photos(folder)]
-    chosen_on = held_out or [photo.path for photo in bundled("train")]
-    chosen_on = chosen_on[:: -(-len(chosen_on) // MOST_TO_CHOOSE_ON)]
+    training, validation, _ = load_photos(config)
+    baselines = Baselines.measure((b.rgb.movedim(-1, 1).float() / 255, b.mask()) for b in training.batches(64))
+    photos, chosen_on = photos_to_choose_on(config, validation)
+    record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
+    colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
     scored_on = [photo.path for photo in bundled("validation")]
-    colorizer.input_size = best_input_size(colorizer, chosen_on)
-    if not colorizer.is_regression:
-        colorizer.temperature = best_temperature(colorizer, chosen_on)
-        faithful, vivid = faithful_temperature(colorizer, chosen_on), vivid_temperature(colorizer, chosen_on)
-        record |= {"temperatures": {"faithful": faithful, "vivid": vivid}}
-    record |= {
-        "input_size": colorizer.input_size,
-        "temperature": colorizer.temperature,
-        "baselines": baselines.to_dict(),
-    }
     record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
     save_checkpoint(path, model, bins, record)
     return record
+
+
+def choose(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[str, Any]:
+    """``input_size``, ``temperature`` and ``temperatures`` for a network, chosen on photos; see `Frontier`."""
+    colorizer.input_size = best_input_size(colorizer, photos)
+    frontier = measure_frontier(colorizer, photos)
+    chosen: dict[str, Any] = {"input_size": colorizer.input_size, "temperature": frontier.lively()}
+    if not colorizer.is_regression:
+        chosen["temperatures"] = {"faithful": frontier.faithful(), "vivid": frontier.vivid()}
+    return chosen
+
+
+def photos_to_choose_on(config: TrainingConfig, validation: PaddedPhotos) -> tuple[list[np.ndarray], str]:
+    """At most `MOST_TO_CHOOSE_ON` photos, uint8 (H, W, 3), evenly out of those held out; and where they are from."""
+    cached = any((Path(folder) / "cache.json").exists() for folder in config.photos)
+    if cached:
+        some = validation.take(torch.arange(len(validation))[:: _every(len(validation))])
+        sizes = some.sizes.tolist()
+        return [rgb[:h, :w].numpy() for rgb, (h, w) in zip(some.rgb.cpu(), sizes, strict=True)], "held-out photos"
+    paths = [photo for folder in config.validation_photos for photo in find_photos(folder)]
+    where = "held-out photos" if paths else "bundled training photos"
+    paths = paths or [photo.path for photo in bundled("train")]
+    return [fit(read_photo(path), 256) for path in paths[:: _every(len(paths))]], where
+
+
+def _every(count: int) -> int:
+    return -(-count // MOST_TO_CHOOSE_ON)

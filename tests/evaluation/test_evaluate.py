@@ -2,7 +2,6 @@
 
 import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,29 +11,20 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import fit, load_padded, read_photo, to_tensor
+from colorlib.data import fit, read_photo, to_tensor
 from colorlib.evaluation import (
     BASELINES,
-    INPUT_SIZES,
-    TEMPERATURES,
     Baselines,
     area_under_accuracy,
-    best_input_size,
-    best_temperature,
     bin_accuracy,
     colorfulness,
     evaluate_photos,
-    faithful_temperature,
-    finalize_checkpoint,
     logits_and_target,
     measure,
     psnr,
-    select,
-    vivid_temperature,
 )
-from colorlib.models import build, load_checkpoint, save_checkpoint
+from colorlib.models import build
 from colorlib.prediction import Colorizer
-from colorlib.training import TrainingConfig
 
 
 def image(seed: int = 0, height: int = 30, width: int = 40) -> torch.Tensor:
@@ -203,7 +193,6 @@ def test_scores_of_the_classifier_are_taken_where_it_looks(colorizer, real_paths
 @pytest.mark.parametrize("n", [1, 3, 8])
 def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
     from colorlib.color import ColorBins
-    from colorlib.models import build
 
     torch.manual_seed(0)
     colorizer = Colorizer(build("ColorUNet", n), ColorBins.from_histogram(histogram, n), input_size=48)
@@ -241,102 +230,3 @@ def test_no_photos_to_evaluate_is_an_error(colorizer, two_photos, tmp_path):
     for paths in ([], [tmp_path / "notes.jpg"]):
         with pytest.raises(ColorlibError):
             evaluate_photos(colorizer, paths, Baselines.measure(two_photos))
-
-
-# --- choosing a temperature, and the record of a model -----------------------------------------------------------
-
-
-def test_best_temperature_is_the_lowest_that_costs_little(colorizer, real_paths):
-    def mean_psnr(temperature: float) -> float:
-        photos = [fit(read_photo(path), 256) for path in real_paths[:4]]
-        return float(np.mean([psnr(to_tensor(colorizer.colorize(p, temperature)), to_tensor(p)) for p in photos]))
-
-    grid = np.round(np.arange(0.1, 1.01, 0.05), 2)
-    values = np.array([mean_psnr(temperature) for temperature in grid])
-    allowed = (values.max() - values.min()) / 2  # some of the grid passes, some does not
-    chosen = best_temperature(colorizer, real_paths[:4], allowed)
-    passing = grid[values >= values.max() - allowed]
-    assert 0 < len(passing) < len(grid) and chosen == pytest.approx(passing.min())
-    assert best_temperature(colorizer, real_paths[:4], 100.0) == pytest.approx(0.1)
-
-
-def test_faithful_and_vivid_temperatures_are_the_best_of_those_tried(colorizer, real_paths):
-    photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
-    pictures = {t: [to_tensor(colorizer.colorize(photo, t)) for photo in photos] for t in TEMPERATURES}
-    truths = [to_tensor(photo) for photo in photos]
-    quality = {t: np.mean([psnr(a, b) for a, b in zip(made, truths)]) for t, made in pictures.items()}
-    vividness = {t: np.mean([colorfulness(a) for a in made]) for t, made in pictures.items()}
-    wanted = np.mean([colorfulness(truth) for truth in truths])
-    assert faithful_temperature(colorizer, real_paths[:3], 0) == max(quality, key=quality.get)
-    close = [t for t, mean in quality.items() if mean >= max(quality.values()) - 0.1]
-    assert faithful_temperature(colorizer, real_paths[:3]) == max(close)
-    assert vivid_temperature(colorizer, real_paths[:3]) == min(vividness, key=lambda t: abs(vividness[t] - wanted))
-
-
-def test_best_frame_is_the_largest_that_costs_little(colorizer, real_paths):
-    def mean_psnr(frame: int) -> float:
-        looking = Colorizer(colorizer.model, colorizer.bins, 1.0, frame)
-        photos = [fit(read_photo(path), 256) for path in real_paths[:3]]
-        return float(np.mean([psnr(to_tensor(looking.colorize(p)), to_tensor(p)) for p in photos]))
-
-    means = {frame: mean_psnr(frame) for frame in INPUT_SIZES}
-    assert best_input_size(colorizer, real_paths[:3], 0) == max(INPUT_SIZES, key=means.get)
-    allowed = (max(means.values()) - min(means.values())) / 2
-    close = [frame for frame in INPUT_SIZES if means[frame] >= max(means.values()) - allowed]
-    assert best_input_size(colorizer, real_paths[:3], allowed) == max(close)
-
-
-def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
-    path = tmp_path / "net.safetensors"
-    save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
-    frames = load_padded(real_paths[:4], 48)[0]
-    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
-    photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
-    photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
-    monkeypatch.setattr(select, "bundled", photos.get)
-    finalize_checkpoint(path, TrainingConfig())
-    model, bins, record = load_checkpoint(path)
-    assert record["training"] == {"seed": 3} and record["input_size"] in INPUT_SIZES
-    assert 0.1 <= record["temperature"] <= 1 and record["metrics_photos"] == 3
-    assert set(record["temperatures"]) == {"faithful", "vivid"}
-    assert set(record["temperatures"].values()) <= set(TEMPERATURES)
-    assert len(record["baselines"]["luma_mean"]) == 32
-    again = evaluate_photos(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
-    assert again["model"]["psnr"] == record["metrics"]["model"]["psnr"]
-    assert again["luma_mean"]["psnr"] == record["metrics"]["luma_mean"]["psnr"]
-    for key, value in opinionated_network.state_dict().items():
-        assert torch.equal(model.state_dict()[key], value) and torch.equal(bins.colors, tiny_bins.colors)
-
-
-def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
-    path = tmp_path / "net.safetensors"
-    save_checkpoint(path, opinionated_network, tiny_bins, {})
-    frames = load_padded(real_paths[:2], 48)[0]
-    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
-    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
-    luma = torch.rand(1, 1, 16, 16)
-    shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
-    for _ in range(2):  # a file that has been certified is not shifted again
-        assert finalize_checkpoint(path, TrainingConfig(lam=0.5, lam_inference=0.1))["lam_inference"] == 0.1
-        model, _, record = load_checkpoint(path)
-        torch.testing.assert_close(model.eval()(luma), opinionated_network(luma) + shift, atol=1e-4, rtol=1e-4)
-    assert record["lam_inference"] == 0.1
-
-
-def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny_bins, real_paths, monkeypatch):
-    torch.manual_seed(0)
-    path = tmp_path / "l2.safetensors"
-    save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
-    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
-    frames = load_padded(real_paths[:2], 48)[0]
-    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
-    record = finalize_checkpoint(path, TrainingConfig(loss="l2"))
-    scores = record["metrics"]["model"]
-    assert record["temperature"] == 1 and "temperatures" not in record
-    assert {"psnr", "bin_accuracy", "jensen_shannon"} <= set(scores) and not {"nll", "ece", "aurc"} & set(scores)
-    colorizer = Colorizer.load(path)
-    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.input_size))
-    guess = tiny_bins.encode(colorizer.chroma(luma_of(truth)))
-    right = float((guess == tiny_bins.encode(chroma_of(truth))).double().mean())
-    rows = measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows
-    assert rows["model"][0]["bin_accuracy"] == pytest.approx(right)

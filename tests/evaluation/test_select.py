@@ -1,0 +1,154 @@
+"""What is chosen for a fresh checkpoint is what a plain search finds, on photos that were held out."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from colorlib.color import chroma_of, luma_of
+from colorlib.data import fit, load_padded, read_photo, to_tensor
+from colorlib.evaluation import (
+    INPUT_SIZES,
+    TEMPERATURES,
+    Baselines,
+    Frontier,
+    best_input_size,
+    colorfulness,
+    evaluate_photos,
+    finalize_checkpoint,
+    measure,
+    measure_frontier,
+    psnr,
+    select,
+)
+from colorlib.models import build, load_checkpoint, save_checkpoint
+from colorlib.prediction import Colorizer
+from colorlib.training import TrainingConfig, adjust_output_bias
+
+
+@pytest.fixture(scope="module")
+def photos(real_paths):
+    return [fit(read_photo(path), 96) for path in real_paths[:3]]
+
+
+def frontier(psnrs: list[float], colors: list[float], truth: float = 40.0) -> Frontier:
+    temperatures = (0.5, 1.0, 2.0)[: len(psnrs)]
+    return Frontier((0.5,), temperatures, np.array([psnrs]), np.array([colors]), truth)
+
+
+def test_the_frontier_is_what_a_plain_search_finds(colorizer, photos):
+    tried = (0.3, 1.0, 3.0)
+    found = measure_frontier(colorizer, photos, temperatures=tried)
+    truths = [to_tensor(photo) for photo in photos]
+    for column, temperature in enumerate(tried):
+        pictures = [to_tensor(colorizer.colorize(photo, temperature)) for photo in photos]
+        assert found.psnr[0, column] == pytest.approx(np.mean(list(map(psnr, pictures, truths))), abs=1e-6)
+        assert found.colorfulness[0, column] == pytest.approx(np.mean(list(map(colorfulness, pictures))), abs=1e-4)
+    assert found.truth == pytest.approx(np.mean(list(map(colorfulness, truths))))
+
+
+def test_another_lambda_is_the_network_with_another_bias(opinionated_network, tiny_bins, photos, monkeypatch):
+    colorizer = Colorizer(opinionated_network, tiny_bins, record={"training": {"config": {"lam": 0.5}}})
+    found = measure_frontier(colorizer, photos, lams=(0.5, 0.1), temperatures=(0.7,))
+    adjusted = build("ColorUNet", len(tiny_bins))
+    adjusted.load_state_dict(opinionated_network.state_dict())
+    adjust_output_bias(0.1, adjusted, tiny_bins, trained_with=0.5)
+    alone = measure_frontier(Colorizer(adjusted, tiny_bins), photos, temperatures=(0.7,))
+    assert found.psnr[1, 0] == pytest.approx(alone.psnr[0, 0], abs=0.01)
+    assert found.psnr[1, 0] != found.psnr[0, 0]
+
+
+def test_the_three_temperatures():
+    assert frontier([23.0, 24.0, 23.95], [38, 30, 20]).faithful() == 2.0  # within 0.1 dB of the best: the most careful
+    assert frontier([23.0, 24.0, 23.0], [38, 30, 20]).faithful() == 1.0
+    assert frontier([23.0, 24.0, 23.0], [44, 39, 20]).vivid() == 1.0
+    assert frontier([23.0, 23.5, 24.0], [41, 36, 20]).lively() == 1.0  # the best PSNR of those with 90 % of the colour
+    assert frontier([23.0, 23.5, 24.0], [41, 35, 20]).lively() == 0.5
+    assert frontier([23.0, 23.5, 24.0], [10, 15, 12]).lively() == 1.0  # none has: the most colourful
+
+
+def test_the_best_lambda_is_judged_where_its_pictures_are_lively():
+    both = Frontier((0.5, 0.1), (0.5, 1.0), np.array([[22.0, 25.0], [23.0, 24.0]]), np.array([[40, 20], [40, 30]]), 40)
+    assert both.best_lam() == 0.1  # although the other has the highest PSNR of all, paler
+
+
+def test_best_input_size_is_the_smallest_that_costs_little(colorizer, photos):
+    means = {}
+    for size in (64, 80, 96):  # no photo is larger
+        looking = Colorizer(colorizer.model, colorizer.bins, 1.0, size)
+        means[size] = np.mean([psnr(to_tensor(looking.colorize(p)), to_tensor(p)) for p in photos])
+    assert best_input_size(colorizer, photos, allowed_loss=0) == max(means, key=means.get)
+    allowed = (max(means.values()) - min(means.values())) / 2
+    close = [size for size in means if means[size] >= max(means.values()) - allowed]
+    assert best_input_size(colorizer, photos, allowed_loss=allowed) == min(close)
+
+
+def test_photos_smaller_than_any_input_size_are_no_error(colorizer):
+    assert best_input_size(colorizer, [np.full((20, 30, 3), 99, np.uint8)]) == min(INPUT_SIZES)
+
+
+def test_held_out_photos_are_chosen_on_where_there_are_any(real_paths, tmp_path, monkeypatch):
+    frames = load_padded(real_paths[:4], 48)[0]
+    (tmp_path / "cache.json").write_text("{}")
+    chosen, where = select.photos_to_choose_on(TrainingConfig(photos=[str(tmp_path)]), frames)
+    assert where == "held-out photos" and len(chosen) == 4 and max(chosen[0].shape) == 48
+    monkeypatch.setattr(select, "MOST_TO_CHOOSE_ON", 2)
+    assert len(select.photos_to_choose_on(TrainingConfig(photos=[str(tmp_path)]), frames)[0]) == 2
+    assert select.photos_to_choose_on(TrainingConfig(), frames)[1] == "bundled training photos"
+
+
+def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
+    frames = load_padded(real_paths[:4], 48)[0]
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
+    photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
+    photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
+    monkeypatch.setattr(select, "bundled", photos.get)
+    finalize_checkpoint(path, TrainingConfig())
+    model, bins, record = load_checkpoint(path)
+    assert record["training"] == {"seed": 3} and record["input_size"] in INPUT_SIZES
+    assert record["temperature"] in TEMPERATURES and record["metrics_photos"] == 3
+    assert set(record["temperatures"]) == {"faithful", "vivid"}
+    assert set(record["temperatures"].values()) <= set(TEMPERATURES)
+    assert len(record["baselines"]["luma_mean"]) == 32
+    again = evaluate_photos(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
+    assert again["model"]["psnr"] == record["metrics"]["model"]["psnr"]
+    assert again["luma_mean"]["psnr"] == record["metrics"]["luma_mean"]["psnr"]
+    for key, value in opinionated_network.state_dict().items():
+        assert torch.equal(model.state_dict()[key], value) and torch.equal(bins.colors, tiny_bins.colors)
+
+
+def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, opinionated_network, tiny_bins, {})
+    frames = load_padded(real_paths[:2], 48)[0]
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
+    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
+    luma = torch.rand(1, 1, 16, 16)
+    shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
+    for _ in range(2):  # a file that has been certified is not shifted again
+        assert finalize_checkpoint(path, TrainingConfig(lam=0.5, lam_inference=0.1))["lam_inference"] == 0.1
+        model, _, record = load_checkpoint(path)
+        torch.testing.assert_close(model.eval()(luma), opinionated_network(luma) + shift, atol=1e-4, rtol=1e-4)
+    assert record["lam_inference"] == 0.1
+
+
+def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny_bins, real_paths, monkeypatch):
+    torch.manual_seed(0)
+    path = tmp_path / "l2.safetensors"
+    save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
+    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
+    frames = load_padded(real_paths[:2], 48)[0]
+    monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
+    record = finalize_checkpoint(path, TrainingConfig(loss="l2"))
+    scores = record["metrics"]["model"]
+    assert record["temperature"] == 1 and "temperatures" not in record
+    assert {"psnr", "bin_accuracy", "jensen_shannon"} <= set(scores) and not {"nll", "ece", "aurc"} & set(scores)
+    colorizer = Colorizer.load(path)
+    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 256), colorizer.input_size))
+    guess = tiny_bins.encode(colorizer.chroma(luma_of(truth)))
+    right = float((guess == tiny_bins.encode(chroma_of(truth))).double().mean())
+    rows = measure(colorizer, real_paths[:1], Baselines.from_dict(record["baselines"])).rows
+    assert rows["model"][0]["bin_accuracy"] == pytest.approx(right)
