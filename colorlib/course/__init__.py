@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazily(
         "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches gamut image_grid order_by_hue pair_of_bars plot_intervals "
         "plot_network plot_reliability plot_uv_map time_slice",
-        "widgets": "choice panel slider trial_panel upload uploaded_photo",
+        "widgets": "choice hint_panel panel slider trial_panel upload uploaded_photo",
         "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
         "refreshed run_notebook run_workbook save_notebook source_hash",
     },

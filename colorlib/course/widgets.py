@@ -8,6 +8,7 @@ import html
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import log10
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,27 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from colorlib.color.spaces import join, luma_of
 from colorlib.course.figures import encode_image, image_tag
-from colorlib.data.photos import read_photo
+from colorlib.data.photos import as_rgb, fit, read_photo, to_tensor, to_uint8
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.forced_choice import SIDES, Answer, Trial, fooled_rate, save_answer
+from colorlib.prediction.colorizer import Colorizer
+from colorlib.prediction.hints import (
+    Hint,
+    Swatch,
+    apply_hints,
+    chroma_of_html,
+    format_hints,
+    html_of,
+    palette,
+    parse_hints,
+    read_hints,
+    write_hints,
+)
+from colorlib.prediction.propagation import enlarge
 
 Picture = Figure | Image.Image | np.ndarray
 Values = Mapping[str, Any]
@@ -156,6 +172,100 @@ def _clickable(tag: str) -> str:
 def _tag(picture: Picture, alt: str) -> str:
     # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
     return image_tag(encode_image(picture, "png" if isinstance(picture, Figure) else "jpeg"), alt)
+
+
+def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json", size: int = 320) -> ipywidgets.VBox:
+    """A photo that a person colours with hints: click a place, see what it could be, choose one colour or any.
+
+    Args:
+        photo: whatever `Colorizer.colorize` takes; shown at no more than ``size`` pixels a side.
+        path: the file that "Save" replaces and "Load" reads, for ``colorlib colorize --hints``.
+
+    Works by keyboard: Tab moves between the two sliders of the place, the palette and the buttons, arrow keys move a
+    slider, Space presses a button. The hints are a text that can be edited, too.
+    """
+    small = fit(as_rgb(photo), size)
+    luma, frame = luma_of(to_tensor(small)), colorizer.frame_of(small)
+    logits = colorizer.logits(frame).cpu()
+    own = enlarge(colorizer.chroma(frame).cpu(), luma.shape)
+    x, y = (slider(f"% from the {side}", 50, 0, 100, 1, continuous=False) for side in ("left", "top"))
+    text = ipywidgets.Textarea(format_hints([]), description="hints", continuous_update=False, rows=3, **LOOK)
+    message = ipywidgets.HTML()
+
+    @lru_cache(maxsize=2)
+    def coloured(hints: str) -> np.ndarray:
+        return to_uint8(join(luma, apply_hints(luma, own, parse_hints(hints))))
+
+    def render(x: int, y: int, hints: str) -> np.ndarray:
+        picture = coloured(hints).copy()
+        for hint in parse_hints(hints):
+            _ring(picture, hint.x, hint.y, 4)
+        return _ring(picture, x / 100, y / 100, 8)
+
+    def alt(x: int, y: int, hints: str) -> str:
+        first = palette(logits, colorizer.bins, x / 100, y / 100, 1)[0]
+        count = len(parse_hints(hints))
+        return (
+            f"the photo coloured with {count} hints; at {x} % from the left and {y} % from the top the likeliest "
+            f"colour is {html_of(first.chroma)}, with {first.probability:.0%}"
+        )
+
+    def click(across: float, down: float, _: Values) -> Values:
+        return {"x": round(100 * across), "y": round(100 * down)}
+
+    def add(chroma: tuple[float, float]) -> None:
+        text.value = format_hints([*parse_hints(text.value), Hint(x.value / 100, y.value / 100, chroma)])
+
+    def in_file(action: Callable[[], None], done: str) -> Callable[[Any], None]:
+        def press(_: Any) -> None:
+            try:
+                action()
+                message.value = f'<p role="status">{done} {html.escape(str(path))}</p>'
+            except (ColorlibError, OSError) as error:
+                message.value = f'<p role="alert">{html.escape(str(error))}</p>'
+
+        return press
+
+    swatches = [ipywidgets.Button(layout={"width": "5.5em"}) for _ in range(min(6, len(colorizer.bins)))]
+
+    def likely() -> list[Swatch]:
+        return palette(logits, colorizer.bins, x.value / 100, y.value / 100, len(swatches))
+
+    def show_palette(_: Any = None) -> None:
+        for button, swatch in zip(swatches, likely(), strict=True):
+            button.description, button.style.button_color = f"{swatch.probability:.0%}", html_of(swatch.chroma)
+            button.tooltip = f"the colour {html_of(swatch.chroma)}, probability {swatch.probability:.0%}"
+
+    for number, button in enumerate(swatches):
+        button.on_click(
+            lambda _, n=number: add(palette(logits, colorizer.bins, x.value / 100, y.value / 100)[n].chroma)
+        )
+    any_colour = ipywidgets.ColorPicker(concise=False, description="any colour", value="#c04040", **LOOK)
+    actions: dict[str, Callable[[Any], None]] = {
+        "Use this colour": lambda _: add(chroma_of_html(any_colour.value)),
+        "Undo": lambda _: text.set_trait("value", format_hints(parse_hints(text.value)[:-1])),
+        "Save": in_file(lambda: write_hints(path, parse_hints(text.value)), "saved to"),
+        "Load": in_file(lambda: text.set_trait("value", format_hints(read_hints(path))), "loaded from"),
+    }
+    buttons = [ipywidgets.Button(description=name) for name in actions]
+    for button, action in zip(buttons, actions.values(), strict=True):
+        button.on_click(action)
+    x.observe(show_palette, "value")
+    y.observe(show_palette, "value")
+    show_palette()
+    picture = panel(render, alt, click, x=x, y=y, hints=text)
+    heading = ipywidgets.HTML("<p>What this place could be, likeliest first: press one to make it a hint.</p>")
+    return ipywidgets.VBox([picture, heading, ipywidgets.HBox(swatches), any_colour, ipywidgets.HBox(buttons), message])
+
+
+def _ring(picture: np.ndarray, x: float, y: float, radius: int) -> np.ndarray:
+    """Draw a white ring with a black rim around a place, so that it shows on any ground."""
+    image = Image.fromarray(picture)
+    centre = x * picture.shape[1], y * picture.shape[0]
+    for size, colour in ((radius, "black"), (radius - 1, "white")):
+        ImageDraw.Draw(image).circle(centre, size, outline=colour)
+    picture[:] = np.asarray(image)
+    return picture
 
 
 def trial_panel(

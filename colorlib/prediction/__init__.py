@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazily(
         "colorizer": "Colorizer DEFAULT_MODEL",
         "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine refined_chroma "
         "Seeds SOLVED_AT spread_fast",
-        "hints": "apply_hints chroma_of_html GuidedColorizer Hint html_of palette parse_hints read_hints Swatch "
-        "write_hints",
+        "hints": "apply_hints chroma_of_html format_hints GuidedColorizer Hint html_of palette parse_hints "
+        "read_hints Swatch write_hints",
     },
 )

@@ -173,10 +173,16 @@ class GuidedColorizer(Colorizer):
 # Kept in a file.
 
 
+def format_hints(hints: Sequence[Hint]) -> str:
+    """Hints as the text of such a file; `parse_hints` gives the same ones back."""
+    entries = [{"x": hint.x, "y": hint.y, "chroma": list(hint.chroma)} for hint in hints]
+    lines = ",\n  ".join(json.dumps(entry) for entry in entries)
+    return f'{{"format": "{FORMAT}",\n "hints": [{lines}]}}'
+
+
 def write_hints(path: str | Path, hints: Sequence[Hint]) -> None:
     """Write hints to a JSON file, whole or not at all; `read_hints` gives the same ones back."""
-    entries = [{"x": hint.x, "y": hint.y, "chroma": list(hint.chroma)} for hint in hints]
-    write_text(path, json.dumps({"format": FORMAT, "hints": entries}, indent=1))
+    write_text(path, format_hints(hints))
 
 
 def read_hints(path: str | Path) -> list[Hint]:
