@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from colorlib.color.spaces import join, luma_of
+from colorlib.color.spaces import luma_of, merge_luma_chroma
 from colorlib.course.figures import encode_image, image_tag
 from colorlib.data.photos import as_rgb, fit, read_photo, to_tensor, to_uint8
 from colorlib.errors import ColorlibError
@@ -185,16 +185,16 @@ def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json"
     slider, Space presses a button. The hints are a text that can be edited, too.
     """
     small = fit(as_rgb(photo), size)
-    luma, frame = luma_of(to_tensor(small)), colorizer.frame_of(small)
-    logits = colorizer.logits(frame).cpu()
-    own = enlarge(colorizer.chroma(frame).cpu(), luma.shape)
+    luma, seen = luma_of(to_tensor(small)), colorizer.input_luma(small)
+    logits = colorizer.logits(seen).cpu()
+    own = enlarge(colorizer.chroma(seen).cpu(), luma.shape)
     x, y = (slider(f"% from the {side}", 50, 0, 100, 1, continuous=False) for side in ("left", "top"))
     text = ipywidgets.Textarea(format_hints([]), description="hints", continuous_update=False, rows=3, **LOOK)
     message = ipywidgets.HTML()
 
     @lru_cache(maxsize=2)
     def coloured(hints: str) -> np.ndarray:
-        return to_uint8(join(luma, apply_hints(luma, own, parse_hints(hints))))
+        return to_uint8(merge_luma_chroma(luma, apply_hints(luma, own, parse_hints(hints))))
 
     def render(x: int, y: int, hints: str) -> np.ndarray:
         picture = coloured(hints).copy()

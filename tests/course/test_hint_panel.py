@@ -41,7 +41,7 @@ def message_of(panel) -> str:
 
 
 def test_the_palette_follows_a_click(panel, colorizer, synthetic_photo):
-    logits = colorizer.logits(colorizer.frame_of(fit(synthetic_photo, 64)))
+    logits = colorizer.logits(colorizer.input_luma(fit(synthetic_photo, 64)))
     place = next(w for w in widgets_of(panel) if "colorlib-place" in w._dom_classes)
     for x, y in ((0.5, 0.5), (0.25, 0.9)):
         place.value = f"{x:.4f} {y:.4f}"  # what the script in the page writes

@@ -30,22 +30,22 @@ def blank(height: int = 30, width: int = 40):
 
 def test_a_hint_colors_its_place_and_fades():
     luma, chroma = blank()
-    answer = apply_hints(luma, chroma, [Hint(0.5, 0.5, BLUE)], doubt=0.05)
+    answer = apply_hints(luma, chroma, [Hint(0.5, 0.5, BLUE)], reach=0.1)
     torch.testing.assert_close(answer[:, 15, 20], torch.tensor(BLUE), atol=0.01, rtol=0)
     along = answer[0, 15, 20:]
     assert (along.diff() <= 1e-5).all() and float(along[-1]) < 0.1 * BLUE[0]
 
 
-def test_less_doubt_reaches_further():
+def test_reach_says_how_far():
     luma, chroma = blank()
-    near, far = (apply_hints(luma, chroma, [Hint(0.1, 0.5, BLUE)], doubt)[0, 15, 30] for doubt in (0.1, 0.0001))
+    near, far = (apply_hints(luma, chroma, [Hint(0.1, 0.5, BLUE)], reach)[0, 15, 30] for reach in (0.08, 2.5))
     assert float(far) > 5 * float(near)
 
 
 def test_a_hint_stops_at_an_edge():
     luma, chroma = blank()
     luma[:, 20:] = 0.9
-    answer = apply_hints(luma, chroma, [Hint(0.2, 0.5, BLUE)])
+    answer = apply_hints(luma, chroma, [Hint(0.2, 0.5, BLUE)], reach=0.5)
     assert float(answer[0, :, :20].min()) > 5 * float(answer[0, :, 20:].max())
 
 
