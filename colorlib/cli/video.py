@@ -6,7 +6,15 @@ from pathlib import Path
 
 from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer
 
-SMOOTHERS = ("kernel", "exponential", "published", "confidence", "motion", "seeds")  # as colorlib.video names them
+SMOOTHERS = (
+    "kernel",
+    "exponential",
+    "published",
+    "confidence",
+    "motion",
+    "seeds",
+    "colors",
+)  # as colorlib.video names them
 
 
 def add_arguments(commands: Commands) -> None:
@@ -37,7 +45,7 @@ def add_arguments(commands: Commands) -> None:
         choices=SMOOTHERS,
         default=SMOOTHERS[0],
         help="the paper's kernel; endless; as its authors' code has it; weighted by confidence; along the motion; "
-        "carrying confident pixels as seeds (default: kernel)",
+        "carrying confident pixels as seeds; averaging colours, to compare (default: kernel)",
     )
     parser.add_argument("--no-cuts", dest="cuts", action="store_false", help="average across scene cuts, too")
     parser.add_argument("--side-by-side", action="store_true", help="the gray film at the left")

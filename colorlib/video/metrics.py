@@ -14,12 +14,11 @@ from torch import Tensor
 from colorlib.color.spaces import chroma_of, merge_luma_chroma
 from colorlib.evaluation.intervals import Interval, bootstrap
 from colorlib.evaluation.metrics import colorfulness
-from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.video.motion import warp
 from colorlib.video.pipeline import SMOOTHERS
 from colorlib.video.shots import Shot
-from colorlib.video.smoothing import Smoother
+from colorlib.video.smoothing import Smoother, smooth_colors
 
 
 def color_distribution_consistency(rgb: Tensor) -> float:
@@ -91,8 +90,7 @@ def smoothed_chroma(
     probabilities: Tensor, luma: Tensor, smoother: Smoother | None, colors: Tensor, temperature: float
 ) -> Tensor:
     """The chrominance (t, 2, h, w) of a film after smoothing (None: frame by frame) and the annealed mean."""
-    steady = [p if smoother is None else smoother(p, y) for p, y in zip(probabilities, luma)]
-    return torch.stack([annealed_mean(p.log(), colors, temperature) for p in steady])
+    return torch.stack([smooth_colors(smoother, p, y, colors, temperature) for p, y in zip(probabilities, luma)])
 
 
 def score_shot(

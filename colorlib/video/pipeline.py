@@ -25,7 +25,6 @@ from tqdm.auto import tqdm
 from colorlib.color.spaces import merge_luma_chroma
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
-from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
@@ -34,7 +33,14 @@ from colorlib.video.film import Film, Picture, open_film
 from colorlib.video.frames import BLACK, BT601, WHITE, ColorStandard
 from colorlib.video.motion import MotionKernel, SeedKernel
 from colorlib.video.pieces import SECONDS, Pieces, keeping
-from colorlib.video.smoothing import ConfidenceKernel, Smoother, TemporalKernel, published_alpha
+from colorlib.video.smoothing import (
+    ColorKernel,
+    ConfidenceKernel,
+    Smoother,
+    TemporalKernel,
+    published_alpha,
+    smooth_colors,
+)
 from colorlib.video.tracks import assemble
 
 T = TypeVar("T")
@@ -47,6 +53,7 @@ SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
     "confidence": ConfidenceKernel,
     "motion": MotionKernel,
     "seeds": SeedKernel,
+    "colors": ColorKernel,
 }
 
 
@@ -101,8 +108,8 @@ class VideoColorizer:
             self.smoother.reset()
             self._shape = luma.shape
         luma = luma.to(self.colorizer.device)
-        smoothed = self.smoother(self.colorizer.probabilities(luma), luma)
-        return annealed_mean(smoothed.log(), self.colorizer.bins.colors, self.temperature).cpu()
+        probabilities, colors = self.colorizer.probabilities(luma), self.colorizer.bins.colors
+        return smooth_colors(self.smoother, probabilities, luma, colors, self.temperature).cpu()
 
     def colorize(self, image: Any) -> np.ndarray:
         """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from colorlib.errors import ColorlibError
+from colorlib.prediction.annealing import annealed_mean
 
 SINGLE_PRECISION = 2.0**-24  # the relative size of what float32 rounds away
 
@@ -139,3 +140,33 @@ class ConfidenceKernel:
         confidence = probabilities.amax(0, keepdim=True)
         weighted = self.kernel.weighted_sum(probabilities * confidence)
         return weighted / weighted.sum(0, keepdim=True)
+
+
+class ColorKernel(TemporalKernel):
+    """The paper's kernel on colours instead of probabilities, to compare with: it is given chrominance (2, h, w).
+
+    Where the network wavers between two colours, it shows what lies between them.
+
+    >>> kernel = ColorKernel(alpha=0.0, window=1)
+    >>> blue, red = torch.tensor([0.4, -0.1])[:, None, None], torch.tensor([-0.1, 0.5])[:, None, None]
+    >>> _, mixed = kernel(blue), kernel(red)
+    >>> [round(float(value), 2) for value in mixed.flatten()]
+    [0.15, 0.2]
+    """
+
+    def __call__(self, probabilities: Tensor, luma: Tensor | None = None) -> Tensor:
+        """The next frame's colours (2, h, w), each above -1 -> the smoothed ones, a new tensor."""
+        return super().__call__(probabilities + 1) - 1  # sums of numbers below 0 are not kept
+
+
+def smooth_colors(
+    smoother: Smoother | None, probabilities: Tensor, luma: Tensor, colors: Tensor, temperature: float
+) -> Tensor:
+    """The next frame's probabilities (n, h, w) and luma (h, w) -> its steady chrominance (2, h, w).
+
+    A smoother (None: none) comes before the annealed mean, which makes colours of probabilities; `ColorKernel` after.
+    """
+    if isinstance(smoother, ColorKernel):
+        return smoother(annealed_mean(probabilities.log(), colors, temperature), luma)
+    steady = probabilities if smoother is None else smoother(probabilities, luma)
+    return annealed_mean(steady.log(), colors, temperature)

@@ -20,6 +20,7 @@ from colorlib.prediction import Colorizer
 from colorlib.video import (
     MOVES,
     SMOOTHERS,
+    ColorKernel,
     Motion,
     MotionKernel,
     SceneCuts,
@@ -39,6 +40,7 @@ from colorlib.video import (
     published_alpha,
     score,
     score_shot,
+    smooth_colors,
     smoothed_chroma,
     still_pixels,
     summarize_shots,
@@ -161,6 +163,21 @@ def test_every_smoother_keeps_probabilities_and_constants(name: str) -> None:
     still = random_film(1, 6, 1, 1)[0].expand(6, 40, 48)
     for _ in range(4):
         torch.testing.assert_close(smoother(still, luma), still, rtol=1e-4, atol=1e-5)
+
+
+def test_averaged_colours_are_a_mixture_and_averaged_probabilities_a_choice() -> None:
+    """A pixel that is sometimes blue, more often red: with T = 0 the kernel shows red, the mean of colours neither."""
+    colors = torch.tensor([[0.3, -0.1], [-0.1, 0.4]])
+    frames = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])[:, :, None, None]
+    luma = torch.zeros(1, 1)
+    by_colors, by_probabilities = ColorKernel(0.5, 5), TemporalKernel(0.5, 5)
+    for frame in frames:
+        mixed = smooth_colors(by_colors, frame, luma, colors, 0.0)
+        chosen = smooth_colors(by_probabilities, frame, luma, colors, 0.0)
+    weights = torch.exp(-0.5 * torch.arange(3.0))
+    expected = (weights[:2].sum() * colors[1] + weights[2] * colors[0]) / weights.sum()
+    torch.testing.assert_close(mixed.flatten(), expected)
+    torch.testing.assert_close(chosen.flatten(), colors[1])
 
 
 def test_the_shell_names_the_same_smoothers() -> None:
