@@ -18,7 +18,7 @@ PROJECT = PACKAGE.parent
 READING_ORDER = {
     "": "errors lazy files parallel",
     "color": "spaces lookup bins",
-    "data": "decoding metadata photos writing finding datasets sources cache augment sevenfold",
+    "data": "decoding metadata photos writing finding datasets sources duplicates cache augment sevenfold",
     "models": "encoder networks checkpoints",
     "training": "losses config photos batches state loop",
     "prediction": "annealing upsampling colorizer propagation hints",

@@ -40,7 +40,7 @@ def add_arguments(commands: Commands) -> None:
 def add_data_options(parser: argparse.ArgumentParser, dataset: str) -> None:
     """The options that only some data sets take."""
     if dataset == "folder":
-        parser.add_argument("source", metavar="FOLDER", type=Path, help="the photos")
+        parser.add_argument("source", metavar="FOLDER", type=Path, nargs="+", help="the photos")
     elif dataset == "paper":
         parser.add_argument("--sun397", metavar="DIR", type=Path, help="where SUN397 is or goes (default: data/sun397)")
         parser.add_argument("--imagenet", metavar="DIR", type=Path, help="where ImageNet is (default: data/imagenet)")
@@ -78,7 +78,7 @@ def find_sources(args: argparse.Namespace) -> list[Any]:
     from colorlib.data import sources
 
     if args.dataset == "folder":
-        return sources.folder_sources(args.source)
+        return sources.folder_sources(*args.source)
     sun, imagenet = user_data_folder() / "sun397", user_data_folder() / "imagenet"
     if args.dataset == "paper":
         return sources.sun397(args.sun397 or sun, download=args.download) + sources.imagenet(args.imagenet or imagenet)

@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazily(
         "Photo",
         "sources": "ensure_torchvision folder_sources imagenet IMAGENET_LANDSCAPES places365 PLACES_LANDSCAPES "
         "Source sun397 SUN_LANDSCAPES",
+        "duplicates": "group near_duplicates thumbnail",
         "cache": "Cache draw_split Entry prepare",
         "augment": "add_noise random_blur random_crops random_flips random_tone random_zoom",
         "sevenfold": "CROP_SHARE NOISE_VARIANCES normal sevenfold_batch uniform VARIANTS",

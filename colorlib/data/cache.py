@@ -27,6 +27,7 @@ import torch
 from tqdm.auto import tqdm
 
 from colorlib.data.datasets import NEAR_GRAY, PaddedPhotos, decode_photo, mean_chroma
+from colorlib.data.duplicates import SIDE, group, near_duplicates, thumbnail
 from colorlib.data.photos import fit_frame
 from colorlib.data.sources import Source
 from colorlib.errors import ColorlibError
@@ -154,27 +155,40 @@ def prepare(
     return Cache(out)
 
 
-def draw_split(entries: Sequence[Entry], train: int | None, validation: int | None, seed: int, keep_gray: bool) -> None:
+def draw_split(
+    entries: Sequence[Entry],
+    train: int | None,
+    validation: int | None,
+    seed: int,
+    keep_gray: bool,
+    groups: Sequence[int] | None = None,
+) -> None:
     """Assign each photo to train, validation, gray or unused, by lot.
 
     With numbers (the paper's are 13,469 and 2,889) each split gets so many photos; if there are fewer, they are
     shared in that proportion, and if there are more, the others stay unused. Without, 15 % validate. The lot depends
-    on the seed and on the picture, not on its name: copies of a photo never come to lie on both sides.
+    on the seed and on the picture, not on its name. Photos of one group, by default exact copies, never come to lie on
+    both sides.
     """
-    drawn = []
-    for entry in entries:
+    drawn, group_of = [], {}
+    for i, entry in enumerate(entries):
         entry.split = "" if entry.problem else "gray" if entry.chroma < NEAR_GRAY and not keep_gray else "unused"
         if entry.split == "unused":
             drawn.append(entry)
-    drawn.sort(key=lambda entry: (hashlib.sha256(f"{seed} {entry.checksum}".encode()).digest(), entry.name))
+            group_of[entry.name] = str(groups[i]) if groups else entry.checksum
+    lots = {entry.name: hashlib.sha256(f"{seed} {entry.checksum}".encode()).hexdigest() for entry in drawn}
+    first: dict[str, str] = {}  # the lot that decides for a group
+    for entry in drawn:
+        first[group_of[entry.name]] = min(first.get(group_of[entry.name], "g"), lots[entry.name])
+    drawn.sort(key=lambda entry: (first[group_of[entry.name]], lots[entry.name], entry.name))
     if train is None or validation is None:
         train, validation = len(drawn), round(VALIDATION_SHARE * len(drawn))
     elif len(drawn) < train + validation:
         train, validation = len(drawn), round(len(drawn) * validation / (train + validation))
     for entry in drawn[:validation]:
         entry.split = "validation"
-    seen = {entry.checksum for entry in drawn[:validation]}
-    for entry in [entry for entry in drawn[validation:] if entry.checksum not in seen][:train]:
+    seen = {group_of[entry.name] for entry in drawn[:validation]}
+    for entry in [entry for entry in drawn[validation:] if group_of[entry.name] not in seen][:train]:
         entry.split = "train"
 
 
@@ -235,7 +249,8 @@ def _finish(out: Path, plan: dict[str, Any], starts: Collection[int]) -> None:
     """Gather the lines into the table, draw the split, and seal the cache."""
     entries = [entry for start in starts for entry in _read_entries(_lines(out, start))]
     if not all(entry.problem for entry in entries):
-        draw_split(entries, plan["train"], plan["validation"], plan["seed"], plan["keep_gray"])
+        groups = _group_near_duplicates(entries, out, plan["size"])
+        draw_split(entries, plan["train"], plan["validation"], plan["seed"], plan["keep_gray"], groups)
         _write_entries(out / "photos.csv", entries)
         write_text(out / "cache.json", json.dumps(plan | {"checksum": _table_checksum(out)}, indent=2))
     else:
@@ -243,6 +258,16 @@ def _finish(out: Path, plan: dict[str, Any], starts: Collection[int]) -> None:
         (out / "frames.u8").unlink()
         problem = entries[0].problem if entries else "there are none"
         raise ColorlibError(f"none of the {len(entries)} photos can be used; the first: {problem}")
+
+
+def _group_near_duplicates(entries: Sequence[Entry], out: Path, size: int) -> list[int]:
+    """For each photo the number of the first that shows the same picture."""
+    frames = np.memmap(out / "frames.u8", np.uint8, "r", shape=(len(entries), size, size, 3))
+    thumbnails = np.zeros((len(entries), SIDE**2), np.float32)  # of one that cannot be read, like no other's
+    for i, entry in enumerate(entries):
+        if not entry.problem:
+            thumbnails[i] = thumbnail(frames[i, : entry.height, : entry.width])
+    return group(len(entries), near_duplicates(thumbnails))
 
 
 def _clear(out: Path) -> None:

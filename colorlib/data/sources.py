@@ -70,15 +70,29 @@ class Source:
     name: str
 
 
-def folder_sources(root: str | Path) -> list[Source]:
-    """All photo files below any folder; the category of each is the folder it lies in, such as "sea/coast".
+def folder_sources(*roots: str | Path) -> list[Source]:
+    """All photo files below folders; the category of each is the folder it lies in, such as "sea/coast".
 
-    Photos that lie in no folder below ``root`` are of the category "photos".
+    Photos that lie in no folder below a root are of the category "photos". Of several roots, names and categories begin
+    with the root's own name.
 
     Raises:
-        ColorlibError: if there is no such folder, or no photo in it.
+        ColorlibError: if there is no such folder, no photo in it, or two roots have one name.
     """
-    root = Path(root)
+    if len(roots) == 1:
+        return _sources_below(Path(roots[0]))
+    names = [Path(root).name for root in roots]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ColorlibError(f"two folders are called {', '.join(twice)}: photos are told apart by it, so rename one")
+    found = [
+        replace(source, name=f"{Path(root).name}/{source.name}", category=f"{Path(root).name}/{source.category}")
+        for root in roots
+        for source in _sources_below(Path(root))
+    ]
+    return sorted(found, key=lambda source: source.name)
+
+
+def _sources_below(root: Path) -> list[Source]:
     photos = [(path, path.parent.relative_to(root).as_posix()) for path in find_photos(root)]
     sources = _named(root, [(path, "photos" if category == "." else category) for path, category in photos])
     if not sources:

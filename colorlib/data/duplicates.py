@@ -1,0 +1,61 @@
+"""Photos that show the same picture: copies, crops of a hair's breadth, mirror images. They must not be split.
+
+A photo that trains and its near-duplicate that validates would let a network be praised for what it remembers.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+SIDE = 24  # of the thumbnails that are compared
+ALIKE = 0.98  # correlation of two thumbnails; among 16,000 landscapes pairs above it were copies, below it seldom
+ROWS = 1000  # of the table of correlations that are held at a time
+
+
+def thumbnail(rgb: np.ndarray) -> np.ndarray:
+    """What is compared of a uint8 photo (H, W, 3): float32 (576,), its luma on 24 x 24 places, of mean 0 and norm 1."""
+    small = Image.fromarray(rgb).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    values = np.asarray(small, np.float32).flatten()
+    values -= values.mean()
+    return values / max(float(np.linalg.norm(values)), 1e-6)
+
+
+def near_duplicates(thumbnails: "np.ndarray | Tensor", alike: float = ALIKE) -> list[tuple[int, int]]:
+    """The pairs (i < j) of thumbnails (N, 576) that correlate above ``alike``, one of them mirrored or not.
+
+    >>> photo = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    >>> other = np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    >>> near_duplicates(np.stack([thumbnail(photo), thumbnail(other), thumbnail(photo[:, ::-1])]))
+    [(0, 2)]
+    """
+    all_of = torch.as_tensor(thumbnails)
+    mirrored = all_of.reshape(-1, SIDE, SIDE).flip(2).flatten(1)
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(all_of), ROWS):
+        rows = all_of[start : start + ROWS]
+        likeness = torch.maximum(rows @ all_of.T, rows @ mirrored.T)
+        first, second = (likeness > alike).nonzero(as_tuple=True)
+        pairs += [(i, j) for i, j in zip((first + start).tolist(), second.tolist(), strict=True) if i < j]
+    return pairs
+
+
+def group(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of ``count`` items the first item that it is joined to by pairs, directly or through others.
+
+    >>> group(5, [(1, 2), (2, 4)])
+    [0, 1, 1, 3, 1]
+    """
+    first = list(range(count))
+
+    def find(item: int) -> int:
+        while first[item] != item:
+            item = first[item]
+        return item
+
+    for i, j in pairs:
+        low, high = sorted((find(i), find(j)))
+        first[high] = low
+    return [find(item) for item in range(count)]

@@ -1,0 +1,83 @@
+"""Near-duplicates are found, and are on one side of a split."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from colorlib import ColorlibError
+from colorlib.data import folder_sources, group, near_duplicates, prepare, read_photo, thumbnail
+
+
+@pytest.fixture(scope="module")
+def photo(real_paths: list[Path]) -> np.ndarray:
+    return read_photo(real_paths[0])
+
+
+@pytest.mark.parametrize("change", ["smaller", "jpeg", "mirrored", "darker", "shaved"])
+def test_the_same_picture_in_other_clothes_is_found(photo, change, tmp_path):
+    image = Image.fromarray(photo)
+    changed = {
+        "smaller": lambda: image.resize((150, 120)),
+        "jpeg": lambda: (image.save(tmp_path / "x.jpg", quality=20), Image.open(tmp_path / "x.jpg"))[1],
+        "mirrored": lambda: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "darker": lambda: image.point(lambda value: value * 0.7),
+        "shaved": lambda: image.crop((2, 2, image.width - 2, image.height - 2)),
+    }[change]()
+    pair = np.stack([thumbnail(photo), thumbnail(np.asarray(changed.convert("RGB")))])
+    assert near_duplicates(pair) == [(0, 1)]
+
+
+def test_other_photos_are_not(real_paths):
+    assert near_duplicates(np.stack([thumbnail(read_photo(path)) for path in real_paths])) == []
+
+
+def test_a_flat_picture_is_like_no_other():
+    flat = thumbnail(np.full((30, 30, 3), 128, np.uint8))
+    assert np.isfinite(flat).all() and near_duplicates(np.stack([flat, flat])) == []
+
+
+@given(st.integers(1, 12).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
+def test_groups_are_the_connected_parts(case):
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count, pairs = case
+    rows, columns = [i for i, _ in pairs], [j for _, j in pairs]
+    table = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(count, count))
+    expected = connected_components(table, directed=False)[1]
+    found = group(count, pairs)
+    assert all((found[i] == found[j]) == (expected[i] == expected[j]) for i in range(count) for j in range(count))
+    assert all(first <= i for i, first in enumerate(found))
+
+
+def test_a_mirrored_photo_never_validates_what_trains(real_paths, tmp_path):
+    """Every photo twice, once mirrored: other pixels, other checksums, one picture."""
+    (tmp_path / "photos").mkdir()
+    for i, path in enumerate(real_paths):
+        image = Image.open(path).convert("RGB").resize((96, 64))
+        image.save(tmp_path / "photos" / f"{i}-a.png")
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "photos" / f"{i}-b.png")
+    for seed in range(5):
+        cache = prepare(folder_sources(tmp_path / "photos"), tmp_path / f"cache{seed}", size=96, seed=seed)
+        sides: dict[str, set[str]] = {}
+        for entry in cache.entries:
+            sides.setdefault(entry.name.split("-")[0], set()).add(entry.split)
+        assert not any({"train", "validation"} <= side for side in sides.values())
+        assert any("validation" in side for side in sides.values())
+
+
+def test_several_folders_make_one_set(real_paths, tmp_path):
+    for name, paths in {"sea": real_paths[:1], "land": real_paths[1:3]}.items():
+        (tmp_path / name / "calm").mkdir(parents=True)
+        for path in paths:
+            (tmp_path / name / "calm" / path.name).write_bytes(path.read_bytes())
+    sources = folder_sources(tmp_path / "sea", tmp_path / "land")
+    assert sorted({source.category for source in sources}) == ["land/calm", "sea/calm"]
+    assert [source.name for source in sources] == sorted(source.name for source in sources)
+    assert all((tmp_path / source.name).samefile(source.path) for source in sources)
+    with pytest.raises(ColorlibError, match="two folders are called calm"):
+        folder_sources(tmp_path / "sea" / "calm", tmp_path / "land" / "calm")
