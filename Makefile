@@ -26,6 +26,8 @@ setup: $(STAMP) ## the virtual environment in .venv and all that colorlib needs
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 14) or sys.exit("colorlib needs Python 3.11 to \
 	3.14, and $(PYTHON) is " + sys.version.split()[0] + ": name another one, as in make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import platform, sys; (sys.platform, platform.machine()) == ("darwin", "x86_64") and sys.exit("colorlib \
+	needs PyTorch 2.13, and there is none later than 2.2.2 for Macs with Intel processors")'
 	$(call step,virtual environment in $(VENV),{ $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV); })
 	$(call step,installing what pyproject.toml lists (the first time this downloads PyTorch),$(BIN)/python -m pip install --no-input --quiet -e '.[dev]')
 	@touch $@
@@ -43,8 +45,9 @@ test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (pap
 	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks)
 	$(call total,make test)
 
+# Photos come as one message each, and Tornado takes 10 MiB where nobody says otherwise: larger ones would vanish.
 lab: $(STAMP) ## open the workbook in JupyterLab
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(ARGS)
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb '--ServerApp.tornado_settings={"websocket_max_message_size": 200000000}' $(ARGS)
 
 bench: $(STAMP) ## measure what is fast, on this machine: benchmarks/results.json and results.md
 	$(call step,benchmarks,$(BIN)/python -m benchmarks.run $(ARGS))

@@ -1,6 +1,8 @@
 """A real JupyterLab in a real, headless Chromium, for the tests that want to see a panel move."""
 
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -39,13 +41,24 @@ def browser_page() -> Iterator[Page]:
         browser.close()
 
 
+def options_of_make_lab() -> list[str]:
+    """What `make lab` gives to JupyterLab beside the notebook."""
+    (line,) = re.findall(r"jupyter lab .*", (PROJECT / "Makefile").read_text(encoding="utf-8"))
+    return [word for word in shlex.split(line) if word.startswith("--")]
+
+
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
     """A JupyterLab for a folder; gives the address up to the name of a notebook."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = [f"--port={port}", f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=test"]
+    options = [
+        f"--port={port}",
+        f"--ServerApp.root_dir={folder}",
+        "--IdentityProvider.token=test",
+        *options_of_make_lab(),
+    ]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     # Settings and sessions of whoever runs the tests stay out of it.
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "COLORLIB_FIGURES")

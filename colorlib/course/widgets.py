@@ -50,6 +50,7 @@ if (input && Math.min(x, y, 1 - x, 1 - y) >= 0) {
     input.value = x.toFixed(4) + ' ' + y.toFixed(4);
     for (const name of ['input', 'change']) input.dispatchEvent(new Event(name, {bubbles: true}));
 }"""
+UPLOADS = "up to 10 MB; up to 200 MB if JupyterLab was opened with <code>make lab</code>"  # as its Makefile says
 LOOK = {"style": {"description_width": "12em"}, "layout": {"width": "34em", "max_width": "98%"}}
 
 
@@ -106,7 +107,11 @@ def panel(
     if place:
         place.observe(clicked, "value")
     refresh()
-    return ipywidgets.VBox([*controls.values(), *([place] if place else []), picture]).add_class("colorlib-panel")
+    rows = [
+        _beside(control, UPLOADS) if isinstance(control, ipywidgets.FileUpload) else control
+        for control in controls.values()
+    ]
+    return ipywidgets.VBox([*rows, *([place] if place else []), picture]).add_class("colorlib-panel")
 
 
 def slider(
@@ -135,6 +140,8 @@ def choice(label: str, options: Sequence[Any] | Mapping[str, Any]) -> ipywidgets
 def upload(label: str, instead_of: ipywidgets.Widget | None = None) -> ipywidgets.FileUpload:
     """A button that takes one photo from the reader's own disk; `uploaded_photo` reads its value.
 
+    A photo above the server's limit never arrives, and nobody is told: `panel` says beside the button what that is.
+
     With ``instead_of``, a list of other photos, choosing from that list puts the upload away again.
     """
     button = ipywidgets.FileUpload(accept="image/*", multiple=False, description=label, layout={"width": "16em"})
@@ -158,6 +165,10 @@ def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
             return read_photo(path)
         except ColorlibError as error:
             raise ColorlibError(str(error).replace(str(path), path.name)) from error
+
+
+def _beside(control: ipywidgets.Widget, text: str) -> ipywidgets.HBox:
+    return ipywidgets.HBox([control, ipywidgets.HTML(f"<small>{text}</small>")])
 
 
 def _place_of_clicks() -> ipywidgets.Text:

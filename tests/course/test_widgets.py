@@ -14,6 +14,7 @@ from PIL import Image
 
 from colorlib import ColorlibError
 from colorlib.course import choice, panel, slider, upload, uploaded_photo
+from colorlib.files import PROJECT
 
 
 def picture_of(box: ipywidgets.VBox) -> tuple[str, np.ndarray]:
@@ -156,6 +157,15 @@ def test_a_refused_upload_is_said_in_the_panel():
     with pytest.raises(ColorlibError):
         button.value = uploaded("notes.png", b"not a picture")
     assert box.children[-1].value.startswith('<p role="alert">notes.png is not a photo')
+
+
+def test_beside_an_upload_stands_how_large_a_photo_may_be():
+    button = upload("choose a photo")
+    box = panel(lambda chosen: gray_square(5), "a square", chosen=button)
+    control, text = box.children[0].children
+    assert control is button and "up to 10 MB" in text.value
+    limit = re.search(r'"websocket_max_message_size": (\d+)', (PROJECT / "Makefile").read_text())
+    assert limit and f"up to {int(limit[1]) // 10**6} MB" in text.value
 
 
 def test_choosing_from_the_list_puts_an_upload_away():
