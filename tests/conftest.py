@@ -1,5 +1,7 @@
 """What several tests share: photos made up and real, colour bins, and a small trained-looking network on disk."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,14 @@ from colorlib.prediction import Colorizer
 # Examples are the same in every run, and a busy machine is no reason to fail.
 settings.register_profile("colorlib", deadline=None, derandomize=True)
 settings.load_profile("colorlib")
+
+
+@pytest.fixture(autouse=True)
+def python_s_own_ctrl_c() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the tests were started with it ignored, as a script's `&` does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

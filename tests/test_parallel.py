@@ -141,9 +141,8 @@ torch.set_num_threads(1)
 photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
 ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
 UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-resume = settings.pop("resume", "") == "yes"
 settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
-train(TrainingConfig.from_yaml(world / "config.json", **settings), resume)
+train(TrainingConfig.from_yaml(world / "config.json", **settings))
 """
 TINY = {
     "num_bins": 4,
@@ -191,7 +190,7 @@ def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(world):
     script, out = [str(world / "run.py"), str(world)], f"out_dir={world / 'two'}"
     result = torchrun(2, *script, out)
     assert result.returncode == 0, result.stderr
-    result = torchrun(1, *script, out, "resume=yes")
+    result = torchrun(1, *script, out)
     assert result.returncode != 0 and "trained by 2 processes, not 1" in result.stderr
 
 

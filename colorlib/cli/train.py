@@ -17,14 +17,17 @@ def add_arguments(commands: Commands) -> None:
         "train",
         run,
         "train a network",
-        "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.",
+        "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.\n"
+        "It can be interrupted or killed at any moment: the same command goes on from the last saved step.",
         "train configs/quick.yaml",
         "train configs/quick.yaml --set max_steps=2000 out_dir=runs/longer 'photos=[my/landscapes]'",
-        "train configs/quick.yaml --resume",
+        "train configs/quick.yaml --restart",
         "train configs/quick.yaml --choose-rate",
     )
     parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration of the run")
-    parser.add_argument("--resume", action="store_true", help="go on from the last saved step")
+    going_on = parser.add_mutually_exclusive_group()
+    going_on.add_argument("--resume", action="store_true", help="go on from the last saved step: what happens anyway")
+    going_on.add_argument("--restart", action="store_true", help="discard the run in out_dir, and begin it anew")
     parser.add_argument("--choose-rate", action="store_true", help="only try learning rates, in runs of 50 steps")
     parser.add_argument(
         "--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace single settings; values are YAML"
@@ -44,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
             print("\n".join(describe_rates(curves, choose_rate(curves))))
         return 0
     try:
-        checkpoint = train(config, args.resume)
+        checkpoint = train(config, args.restart)
         if is_main_process():
             finalize_checkpoint(checkpoint, config)
     except KeyboardInterrupt:
-        print("colorlib: interrupted; the same command with --resume goes on from the last saved step", file=sys.stderr)
+        print("colorlib: interrupted; the same command goes on from the last saved step", file=sys.stderr)
         return INTERRUPTED
     if is_main_process():
         print(f"checkpoint: {checkpoint}\ntry it:     colorlib colorize PHOTOS --out out --model {checkpoint}")

@@ -26,7 +26,7 @@ from colorlib.files import write_text
 RESOLUTION = 480  # a multiple of the usual grids (8, 10, 16, 20), so that no cell lies in two of a grid's
 
 
-@dataclass
+@dataclass(eq=False)
 class UVHistogram:
     """How often each chrominance occurs, on a fine fixed grid over the UV plane.
 
@@ -232,7 +232,7 @@ class ColorBins:
             frequency = torch.tensor(record["frequency"], dtype=torch.float64)
             cells = None if record["cells"] is None else torch.tensor(record["cells"])
             bins = cls(colors, frequency, record["method"], record["grid"], cells)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ColorlibError(f"these are not colour bins written by colorlib: {error}") from error
         if not bins._is_sound():
             raise ColorlibError("the colour bins are damaged: need n colours (U, V) and n frequencies that sum to 1")

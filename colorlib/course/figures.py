@@ -130,8 +130,9 @@ def _add(notes: list[Any], note: Any) -> None:
 
 
 def figures_folder() -> Path:
-    """Where figures are written: the environment variable COLORLIB_FIGURES, or ``figures/`` of the clone."""
-    return Path(os.environ.get("COLORLIB_FIGURES") or PROJECT / "figures")
+    """Where figures are written: COLORLIB_FIGURES; else ``figures/`` of the clone; else of the present folder."""
+    clone = PROJECT if (PROJECT / "pyproject.toml").is_file() else Path()
+    return Path(os.environ.get("COLORLIB_FIGURES") or clone / "figures")
 
 
 def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:

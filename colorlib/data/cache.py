@@ -196,7 +196,10 @@ def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:
     """Make the folder and its file of frames, all hole; or be sure that those there belong to this very plan."""
     for name in ("cache.json", "plan.json"):
         if (out / name).exists():
-            there = json.loads((out / name).read_text(encoding="utf-8"))
+            try:
+                there = dict(json.loads((out / name).read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError) as error:
+                raise ColorlibError(f"{out / name} is damaged ({error}): delete {out} and prepare it again") from error
             differ = [key for key in plan if there.get(key) != plan[key]]
             if differ:
                 raise ColorlibError(

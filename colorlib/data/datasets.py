@@ -30,6 +30,11 @@ class Photo:
     author: str
 
 
+def has_bundled() -> bool:
+    """Whether the bundled photos are there: in a clone of the project they are, beside an installed colorlib not."""
+    return (PROJECT / "data" / "landscapes" / "manifest.csv").is_file()
+
+
 def bundled(split: str | None = None, kind: str | None = None) -> list[Photo]:
     """The bundled photos, optionally only of one split (train, validation) or kind (landscape, nature).
 

@@ -103,7 +103,18 @@ class Baselines:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Baselines":
-        return cls(torch.tensor(values["mean_color"]), torch.tensor(values["luma_mean"]))
+        """From a checkpoint's record.
+
+        Raises:
+            ColorlibError: if that is damaged.
+        """
+        try:
+            result = cls(torch.tensor(values["mean_color"]).float(), torch.tensor(values["luma_mean"]).float())
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ColorlibError(f"the record's baselines are damaged: {error!r}") from error
+        if result.mean_color.shape != (2,) or result.luma_mean.shape != (LUMA_LEVELS, 2):
+            raise ColorlibError(f"the record's baselines are damaged: need 2 and {LUMA_LEVELS} x 2 numbers")
+        return result
 
 
 BASELINES = ("gray", "mean_color", "luma_mean")

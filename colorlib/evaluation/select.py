@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.data.datasets import PaddedPhotos, bundled
+from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
@@ -152,8 +152,9 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
     colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
-    scored_on = [photo.path for photo in bundled("validation")]
-    record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
+    scored_on = [photo.path for photo in bundled("validation")] if has_bundled() else []  # none outside a clone
+    if scored_on:
+        record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
     save_checkpoint(path, model, bins, record)
     return record
 

@@ -78,7 +78,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
         arguments = json.loads(metadata.get("arguments", "{}"))
         model = build(metadata["model"], _outputs(bins, record), **arguments)
         model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, ColorlibError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, RecursionError, ColorlibError) as error:
         raise ColorlibError(f"{path} does not hold what it says it holds: {error}") from error
     return model.eval(), bins, record
 

@@ -1,5 +1,6 @@
 """From logits to pictures: the annealed mean (paper §2.1, Figure 4) and colouring at full resolution."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class Colorizer:
         if not isinstance(temperature, int | float) or not 0 <= temperature < float("inf"):
             raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature!r}")
         self.device = find_device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        # A copy: a preview in the middle of a training must not switch the caller's own batch norm, or move it.
+        self.model = deepcopy(model).to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins
         self.temperature = temperature
         self.input_size = input_size
@@ -60,7 +62,10 @@ class Colorizer:
     @property
     def lam(self) -> float:
         """λ of the rebalancing that its probabilities carry: `colorlib.training.adjust_output_bias` (paper §2.1)."""
-        return float(self.record.get("lam_inference", self.record["training"]["config"]["lam"]))
+        lam = self.record.get("lam_inference", self.record.get("training", {}).get("config", {}).get("lam"))
+        if lam is None:
+            raise ColorlibError("this checkpoint's record does not say with which λ it was trained")
+        return float(lam)
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
@@ -69,7 +74,9 @@ class Colorizer:
         return cls(model, bins, record.get("temperature", 0.38), record.get("input_size", 160), device, record)
 
     def logits(self, luma: "np.ndarray | Tensor") -> Tensor:
-        """The network's scores (n, H, W) for a luma (H, W) in [0, 1], at the luma's own size.
+        """The network's scores (n, H, W) for a luma (H, W) in [0, 1], at the luma's own size; (B, n, H, W) for a batch.
+
+        Gradients flow back to a luma that asks for them.
 
         Raises:
             ColorlibError: if the network was trained by regression and has none.
@@ -81,7 +88,7 @@ class Colorizer:
         return self._output(luma)
 
     def chroma(self, luma: "np.ndarray | Tensor", temperature: float | None = None) -> Tensor:
-        """The chrominance (2, H, W) that the network gives a luma (H, W) in [0, 1]; see `colorize`."""
+        """The chrominance (2, H, W) that the network gives a luma (H, W) in [0, 1], or a batch; see `colorize`."""
         temperature = self.temperature if temperature is None else temperature
         if not self.is_regression:
             return annealed_mean(self.logits(luma), self.bins.colors, temperature)
@@ -91,28 +98,33 @@ class Colorizer:
             )
         return self._output(luma)
 
-    @torch.inference_mode()
     def _output(self, luma: "np.ndarray | Tensor") -> Tensor:
-        """What the network gives, (n, H, W) or (2, H, W).
+        """What the network gives, (n, H, W) or (2, H, W), or a batch of these.
 
         The edges are repeated up to a multiple of the network's stride, and cut off again. An output of a smaller size
         is enlarged to the luma's.
         """
         luma = torch.as_tensor(luma, dtype=torch.float32, device=self.device)
-        if luma.ndim != 2 or luma.numel() == 0:
-            raise ColorlibError(f"a luma must have shape (H, W), got {tuple(luma.shape)}")
-        height, width = luma.shape
+        if luma.ndim not in (2, 3) or luma.numel() == 0:
+            raise ColorlibError(f"a luma must have shape (H, W) or (B, H, W), got {tuple(luma.shape)}")
+        height, width = luma.shape[-2:]
         stride = int(self.model.stride)
         padding = (0, -width % stride, 0, -height % stride)
-        padded = F.pad(luma[None, None], padding, mode="replicate")
-        output = self.model(padded.contiguous(memory_format=torch.channels_last))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and luma.requires_grad):
+            output = self._forward(luma.reshape(-1, 1, height, width), padding)
+        return output.reshape(*luma.shape[:-2], -1, height, width)
+
+    def _forward(self, luma: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+        """A batch (B, 1, H, W) through the network: (B, n, H, W)."""
+        padded = F.pad(luma, padding, mode="replicate")
+        output: Tensor = self.model(padded.contiguous(memory_format=torch.channels_last))
         if output.shape[-2:] != padded.shape[-2:]:  # some networks answer at half the size
             output = F.interpolate(output, padded.shape[-2:], mode="bilinear", align_corners=False)
-        return output[0, :, :height, :width]
+        return output[..., : luma.shape[-2], : luma.shape[-1]]
 
     def probabilities(self, luma: "np.ndarray | Tensor") -> Tensor:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""
-        return self.logits(luma).softmax(0)
+        return self.logits(luma).softmax(-3)
 
     def input_luma(self, image: Any) -> Tensor:
         """The luma (h, w) that the network sees of an image: shrunk to at most ``input_size`` pixels a side."""

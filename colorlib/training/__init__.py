@@ -17,11 +17,11 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "losses": "adjust_logits adjust_output_bias l2_regression Objective rebalanced_cross_entropy "
         "soft_cross_entropy SoftTargets",
-        "config": "learning_rate_at TrainingConfig ZOOM_STEP",
-        "photos": "category_of load_cache load_photos",
+        "config": "BIN_METHODS learning_rate_at TrainingConfig ZOOM_STEP",
+        "photos": "bundled_here category_of load_cache load_photos",
         "batches": "batch_indices degrade_luma draw_batch encode_batch generator_for luma_of_photos shuffled",
         "state": "Interruption RunState",
-        "loop": "check_finite choose_rate forward local_loss make_network make_optimizer progress_bar RATES "
-        "starting_point sweep_learning_rates train training_record training_step validate",
+        "loop": "check_finite choose_bins choose_rate fingerprint forward local_loss make_network make_optimizer "
+        "progress_bar RATES starting_point sweep_learning_rates train training_record training_step validate",
     },
 )

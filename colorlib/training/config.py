@@ -35,9 +35,9 @@ RANGES = {  # of the settings that are numbers: least and greatest
     "max_grad_norm": (0, math.inf),
     "ema_decay": (0, 0.9999999),
 }
+BIN_METHODS = ("kmeans", "grid")
 CHOICES = {  # of the settings that are names
     "model": tuple(MODELS),
-    "bins": ("kmeans", "grid"),
     "loss": ("cross_entropy", "soft", "l2"),
     "augment": ("zoom-crop", "paper", "none"),
     "schedule": ("cosine", "two-step", "constant"),
@@ -55,7 +55,7 @@ class TrainingConfig:
     photos: list[str] = field(default_factory=list)  # folders besides the bundled photos; twice named counts twice
     validation_photos: list[str] = field(default_factory=list)  # folders held out, besides the bundled ones
     num_bins: int = 32  # colour bins
-    bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper)
+    bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper); or a file that `colorlib bins` wrote
     loss: str = "cross_entropy"  # cross_entropy (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)
     lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
     lam_inference: float | None = None  # the finished network answers as if trained with this λ (null: with its own)
@@ -95,6 +95,10 @@ class TrainingConfig:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+        if self.bins not in BIN_METHODS and not Path(self.bins).is_file():
+            raise ColorlibError(f"bins must be kmeans, grid, or a file written by `colorlib bins`; got {self.bins!r}")
+        if self.device.partition(":")[0] == "mps":
+            raise ColorlibError("training on mps is not supported, which has no 64-bit sums: use cpu or cuda")
         if self.pretrained and self.model != "LiteUNet":
             raise ColorlibError(f"pretrained goes with the model LiteUNet, which has such an encoder; got {self.model}")
         if find_device(self.device).type == "mps":

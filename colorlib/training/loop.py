@@ -1,8 +1,8 @@
 """Training: one clear loop from photos to a checkpoint (paper §4.1).
 
-A run is described by a `TrainingConfig`, writes into its own folder, and can be killed at any moment:
-`train(config, resume=True)` goes on from the last saved step exactly as if it had never stopped, because
-every batch is drawn from the seed and the step number alone.
+A run is described by a `TrainingConfig`, writes into its own folder, and can be killed at any moment: the same
+`train(config)` goes on from the last saved step exactly as if it had never stopped, because every batch is drawn from
+the seed and the step number alone.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from colorlib.parallel import (
     wrap_ddp,
 )
 from colorlib.training.batches import at_output_size, degrade_luma, draw_batch, luma_of_photos
-from colorlib.training.config import TrainingConfig, learning_rate_at
+from colorlib.training.config import BIN_METHODS, TrainingConfig, learning_rate_at
 from colorlib.training.losses import Objective, adjust_output_bias
 from colorlib.training.photos import load_photos
 from colorlib.training.state import Interruption, RunState
@@ -49,8 +49,9 @@ LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
 
 
 def forward(network: nn.Module, luma: Tensor) -> Tensor:
-    """The network's output in float32; on a GPU it is computed in bfloat16, which CPUs are slow at."""
-    with torch.autocast(luma.device.type, torch.bfloat16, enabled=luma.device.type == "cuda"):
+    """The network's output in float32; on a GPU that has bfloat16 (since Ampere) it is computed in it."""
+    fast = luma.is_cuda and torch.cuda.get_device_capability(luma.device) >= (8, 0)
+    with torch.autocast(luma.device.type, torch.bfloat16, enabled=fast):
         output: Tensor = network(luma.contiguous(memory_format=torch.channels_last))
     return output.float()
 
@@ -105,14 +106,16 @@ def training_step(
     return all_reduce_sum(loss.detach()) / rank_and_world_size()[1]
 
 
-def train(config: TrainingConfig, resume: bool = False) -> Path:
+def train(config: TrainingConfig, restart: bool = False) -> Path:
     """Run the training a config describes; returns the path of the checkpoint it wrote.
 
-    Interrupt it whenever you like: with ``resume`` it continues the very same run. Under torchrun the processes share
-    every batch, see `colorlib.parallel`.
+    Interrupt it whenever you like: called again it continues the very same run, and a finished run is left as it is.
+    With ``restart`` an earlier run in the folder is discarded first. Under torchrun the processes share every batch,
+    see `colorlib.parallel`.
 
     Raises:
-        ColorlibError: if the photos or the config cannot be used, or the loss stops being a number.
+        ColorlibError: if the photos or the config cannot be used, the folder holds another run, or the loss stops
+            being a number.
         KeyboardInterrupt: on Ctrl-C, after the step under way has been finished and saved.
     """
     device = init_process_group(find_device(config.device))
@@ -126,10 +129,15 @@ def train(config: TrainingConfig, resume: bool = False) -> Path:
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
     kept = deepcopy(model) if config.ema_decay else model  # what is validated and saved
-    photos = hashlib.sha256(bins.to_json().encode() + training.sizes.cpu().numpy().tobytes()).hexdigest()
     groups = batch_norm_groups(model, device)
-    state = RunState(out, config, photos, groups, write=is_main_process())
-    first, losses = state.load(model, optimizer, kept) if resume else state.start()
+    state = RunState(out, config, fingerprint(training, bins), groups, write=is_main_process())
+    if restart:
+        state.discard()
+        barrier()
+    first, losses = state.load(model, optimizer, kept)
+    barrier()  # all have looked before the first writes
+    if first == 0:
+        state.save(0, model, optimizer, losses, kept)  # the folder is this run's from now on
 
     def save(step: int) -> None:
         check_finite(model, step, out / "model.safetensors")
@@ -249,6 +257,14 @@ def progress_bar(first: int, config: TrainingConfig) -> "tqdm[Any]":
     )
 
 
+def fingerprint(photos: PaddedPhotos, bins: ColorBins) -> str:
+    """What tells the photos and bins of one run from those of another: a checksum of every eighth pixel of each."""
+    checksum = hashlib.sha256(bins.to_json().encode() + photos.sizes.cpu().numpy().tobytes())
+    for batch in photos.batches(256):
+        checksum.update(batch.rgb[:, ::8, ::8].cpu().numpy().tobytes())
+    return checksum.hexdigest()
+
+
 def check_finite(model: nn.Module, step: int, checkpoint: Path) -> None:
     """Raises ColorlibError if a weight is no longer a number, so that nothing of the kind is ever saved.
 
@@ -266,7 +282,7 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
         ColorlibError: if ``init_from`` names a checkpoint of another network, number of bins or kind of output.
     """
     if not config.init_from:
-        bins = ColorBins.from_histogram(count_chroma(training), config.num_bins, config.bins, seed=config.seed)
+        bins = choose_bins(config, training)
         torch.manual_seed(config.seed)
         fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins)
         if isinstance(fresh, LiteUNet) and config.pretrained:
@@ -283,6 +299,21 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
     return model, bins, record.get("training", {})
 
 
+def choose_bins(config: TrainingConfig, training: PaddedPhotos) -> ColorBins:
+    """The bins of a fresh run: chosen on its photos, or those of a file, with the frequencies they have in its photos.
+
+    Raises:
+        ColorlibError: if the file cannot be read, or holds another number of bins.
+    """
+    histogram = count_chroma(training)
+    if config.bins in BIN_METHODS:
+        return ColorBins.from_histogram(histogram, config.num_bins, config.bins, seed=config.seed)
+    bins = ColorBins.load(config.bins)
+    if len(bins) != config.num_bins:
+        raise ColorlibError(f"{config.bins} holds {len(bins)} bins: set num_bins so")
+    return bins.with_frequency(histogram)
+
+
 def training_record(
     config: TrainingConfig, photos: dict[str, int], history: list[dict[str, float]], before: dict[str, Any]
 ) -> dict[str, Any]:
@@ -290,7 +321,7 @@ def training_record(
 
     Folders are named without the path to them.
     """
-    settings = asdict(config) | {"init_from": Path(config.init_from).name}
+    settings = asdict(config) | {"init_from": Path(config.init_from).name, "bins": Path(config.bins).name}
     settings |= {key: [Path(folder).name for folder in settings[key]] for key in ("photos", "validation_photos")}
     del settings["out_dir"]
     past = before.get("history", [])

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from colorlib.data.cache import Cache
-from colorlib.data.datasets import PaddedPhotos, bundled, load_padded
+from colorlib.data.datasets import PaddedPhotos, Photo, bundled, has_bundled, load_padded
 from colorlib.data.finding import find_photos
 from colorlib.errors import ColorlibError
 from colorlib.training.config import TrainingConfig
@@ -18,10 +18,12 @@ def load_photos(config: TrainingConfig) -> tuple[PaddedPhotos, PaddedPhotos, dic
     """
     if any((Path(folder) / "cache.json").exists() for folder in config.photos):
         return load_cache(config)
-    held_out = [photo.path for photo in bundled("validation")]
+    if not has_bundled() and not (config.photos and config.validation_photos):
+        raise ColorlibError("outside a clone of the project there are no bundled photos: set photos, validation_photos")
+    held_out = [photo.path for photo in bundled_here("validation")]
     held_out += [path for folder in config.validation_photos for path in find_photos(folder)]
     resolved = {path.resolve() for path in held_out}
-    paths = [photo.path for photo in bundled("train") if photo.path.resolve() not in resolved]
+    paths = [photo.path for photo in bundled_here("train") if photo.path.resolve() not in resolved]
     counts = Counter({"bundled": len(paths)})
     for folder in map(Path, config.photos):
         found = [path for path in find_photos(folder) if path.resolve() not in resolved]
@@ -31,6 +33,11 @@ def load_photos(config: TrainingConfig) -> tuple[PaddedPhotos, PaddedPhotos, dic
     training, left_out = load_padded(paths, config.image_size, drop_gray=True)
     validation, _ = load_padded(held_out, config.image_size)
     return training, validation, dict(counts) | {"left out": len(left_out), "used": len(set(paths) - set(left_out))}
+
+
+def bundled_here(split: str) -> list[Photo]:
+    """The bundled photos of a split; none outside a clone of the project, which is where they are."""
+    return bundled(split) if has_bundled() else []
 
 
 def category_of(path: Path, folder: Path) -> str:

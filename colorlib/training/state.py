@@ -1,15 +1,15 @@
 """What a training run keeps on disk, so that it can be killed at any moment and go on as if it had not been.
 
 A run's folder holds ``state.safetensors`` (weights, optimiser, step), ``history.csv`` (a row for each validation),
-``model.safetensors`` (the checkpoint to colour with) and, where TensorBoard is installed, its curves. Every
-file of ours appears whole or not at all.
+``model.safetensors`` (the checkpoint to colour with) and, where TensorBoard is installed, its curves in
+``colorlib-curves``. Every file of ours appears whole or not at all, and nothing in the folder is removed unasked.
 """
 
 import json
-import shutil
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -25,6 +25,7 @@ from colorlib.files import atomic_write, read_rows, write_rows
 from colorlib.training.config import TrainingConfig
 
 Row = dict[str, float]
+ADVICE = "name another out_dir, or give --restart to discard that run"
 NOT_LEARNT = ("out_dir", "device", "compile", "checkpoint_minutes")  # settings that do not decide what is learnt
 
 
@@ -37,19 +38,21 @@ class RunState:
     """
 
     def __init__(self, out: Path, config: TrainingConfig, photos: str, batch_norm_groups: int = 1, write: bool = True):
-        self.state, self.csv, self.curves = out / "state.safetensors", out / "history.csv", out / "tensorboard"
+        self.state, self.csv, self.curves = out / "state.safetensors", out / "history.csv", out / "colorlib-curves"
+        self.checkpoint = out / "model.safetensors"
         self.settings = {k: v for k, v in asdict(config).items() if k not in NOT_LEARNT}
         self.photos, self.batch_norm_groups, self.write = photos, batch_norm_groups, write
         self.history: list[Row] = []
         self._board: Any = None
 
-    def start(self) -> tuple[int, list[Tensor]]:
-        """Forget an earlier run in the same folder: no step is done, and there are no losses."""
-        if self.write:
-            self.state.unlink(missing_ok=True)
-            self.csv.unlink(missing_ok=True)
-            shutil.rmtree(self.curves, ignore_errors=True)
-        return 0, []
+    def discard(self) -> None:
+        """Forget an earlier run in the same folder: its own files are removed, and no others."""
+        if not self.write:
+            return
+        for path in (self.state, self.csv, self.checkpoint, *self.curves.glob("events.out.tfevents.*")):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # it was never there, or somebody else keeps something in it
+            self.curves.rmdir()
 
     def save(
         self,
@@ -81,19 +84,23 @@ class RunState:
         self, model: nn.Module, optimizer: torch.optim.Optimizer, kept: nn.Module | None = None
     ) -> tuple[int, list[Tensor]]:
         """Fill network, optimiser and running average; returns the steps done and the losses since the
-        last row of the history.
+        last row of the history: none of either in an empty folder.
 
         Raises:
-            ColorlibError: if the state is damaged or belongs to another run.
+            ColorlibError: if the state is damaged or belongs to another run, or if there is none but files that this
+                run would replace.
         """
         if not self.state.exists():
-            return self.start()
+            for path in (self.csv, self.checkpoint):
+                if path.exists():
+                    raise ColorlibError(f"{path} is of another run and would be replaced: {ADVICE}")
+            return 0, []
         try:
             with safe_open(self.state, framework="pt") as file:
                 metadata = file.metadata() or {}
             tensors = load_file(self.state)
         except (SafetensorError, OSError) as error:
-            raise ColorlibError(f"{self.state} is damaged; start again without resuming: {error}") from error
+            raise ColorlibError(f"{self.state} is damaged ({error}): {ADVICE}") from error
         self._check(metadata)
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         if kept is not None and kept is not model:
@@ -110,10 +117,12 @@ class RunState:
         return step, list(tensors["losses"].to(device)) if "losses" in tensors else []
 
     def _check(self, metadata: dict[str, str]) -> None:
-        if json.loads(metadata.get("settings", "null")) != self.settings:
-            raise ColorlibError(f"{self.state} belongs to a run with other settings: choose another 'out_dir'")
+        theirs = json.loads(metadata.get("settings", "{}"))
+        differ = [key for key in {**theirs, **self.settings} if theirs.get(key) != self.settings.get(key)]
+        if differ:
+            raise ColorlibError(f"{self.state} is of a run with other settings ({', '.join(differ)}): {ADVICE}")
         if metadata.get("photos") != self.photos:
-            raise ColorlibError(f"the training photos are not those that {self.state} was trained on: start again")
+            raise ColorlibError(f"the training photos are not those that {self.state} was trained on: {ADVICE}")
         if metadata.get("batch_norm_groups") != str(self.batch_norm_groups):
             raise ColorlibError(
                 f"{self.state} was trained by {metadata.get('batch_norm_groups')} processes, not "
@@ -153,7 +162,8 @@ class RunState:
 class Interruption:
     """While it is entered, Ctrl-C and a scheduler's SIGTERM wait until the step is done: then ``requested`` is true.
 
-    A second Ctrl-C interrupts at once.
+    A second Ctrl-C interrupts at once. What was ignored stays ignored: a shell starts the background commands of a
+    script so, in order that Ctrl-C reaches only what is in front.
 
     >>> with Interruption() as interruption:
     ...     signal.raise_signal(signal.SIGINT)
@@ -165,7 +175,8 @@ class Interruption:
         self.requested = False
         self._before: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():  # Python lets no other thread listen to signals
-            self._before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+            heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._request) for number in heeded}
         return self
 
     def _request(self, number: int, stack: FrameType | None) -> None:

@@ -137,5 +137,6 @@ def times_steadier(rows: Sequence[dict[str, dict[str, float]]], method: str, met
 
     The geometric mean over the shots that have the metric, and its 95 % interval.
     """
-    ratios = [log(row["frame by frame"][metric] / row[method][metric]) for row in rows if row[method][metric] > 0]
+    pairs = [(row["frame by frame"][metric], row[method][metric]) for row in rows]
+    ratios = [log(plain / steady) for plain, steady in pairs if plain > 0 and steady > 0]
     return Interval(*map(exp, bootstrap(ratios)))

@@ -732,3 +732,11 @@ def test_names_in_old_encodings_are_prepared_like_others(tmp_path, synthetic_pho
     assert names == {b"\xe9t\xe9/caf\xe9.png", b"\xe9t\xe9/bad\xe9.png"}
     assert {os.fsencode(entry.category) for entry in cache.entries} == {b"\xe9t\xe9"}
     assert [bool(entry.problem) for entry in sorted(cache.entries, key=lambda entry: entry.name)] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", "3"])
+def test_a_damaged_record_of_a_cache_is_one_sentence(tree, tmp_path, text):
+    prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE)
+    (tmp_path / "cache" / "cache.json").write_text(text)
+    with pytest.raises(ColorlibError, match=r"cache\.json is damaged"):
+        prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE)

@@ -230,3 +230,9 @@ def test_no_photos_to_evaluate_is_an_error(colorizer, two_photos, tmp_path):
     for paths in ([], [tmp_path / "notes.jpg"]):
         with pytest.raises(ColorlibError):
             evaluate_photos(colorizer, paths, Baselines.measure(two_photos))
+
+
+@pytest.mark.parametrize("values", [{}, {"mean_color": [0, 0]}, {"mean_color": "gray", "luma_mean": []}, [1]])
+def test_damaged_baselines_are_one_sentence(values):
+    with pytest.raises(ColorlibError, match="baselines are damaged"):
+        Baselines.from_dict(values)

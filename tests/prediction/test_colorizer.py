@@ -370,3 +370,41 @@ def test_the_lambda_of_an_answer(opinionated_network, tiny_bins):
     trained = {"training": {"config": {"lam": 0.5}}}
     assert Colorizer(opinionated_network, tiny_bins, record=trained).lam == 0.5
     assert Colorizer(opinionated_network, tiny_bins, record=trained | {"lam_inference": 0.2}).lam == 0.2
+
+
+def test_a_preview_leaves_the_network_of_a_training_as_it_was(tiny_bins):
+    """Neither its mode nor its statistics nor its memory layout: a training goes on after it as without it."""
+    model = build("ColorUNet", len(tiny_bins)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    colorizer = Colorizer(model, tiny_bins, input_size=32)
+    colorizer.colorize(np.full((40, 30), 128, np.uint8))
+    assert all(module.training for module in model.modules()) and not colorizer.model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(weight.is_contiguous() for weight in model.parameters())
+
+
+def test_logits_of_a_batch_are_those_of_its_photos(colorizer):
+    luma = torch.rand(3, 21, 34, generator=torch.Generator().manual_seed(0))
+    together = colorizer.logits(luma)
+    assert together.shape == (3, len(colorizer.bins), 21, 34)
+    torch.testing.assert_close(together, torch.stack([colorizer.logits(one) for one in luma]), rtol=1e-4, atol=1e-4)
+    assert colorizer.chroma(luma).shape == (3, 2, 21, 34)
+    torch.testing.assert_close(colorizer.probabilities(luma).sum(1), torch.ones(3, 21, 34))
+
+
+def test_logits_take_part_in_autograd(colorizer):
+    """A temperature can be fitted on them, and they lead back to the luma: what the network looks at."""
+    luma = torch.rand(16, 24, generator=torch.Generator().manual_seed(0))
+    assert not colorizer.logits(luma).requires_grad
+    scale = torch.ones((), requires_grad=True)
+    (colorizer.logits(luma) * scale).softmax(0).amax().backward()
+    assert scale.grad is not None and scale.grad != 0
+    luma.requires_grad_()
+    colorizer.logits(luma)[:, 8, 12].amax().backward()
+    assert luma.grad is not None and luma.grad[8, 12] != 0
+
+
+def test_a_record_without_lambda_says_so(opinionated_network, tiny_bins):
+    with pytest.raises(ColorlibError, match="λ"):
+        _ = Colorizer(opinionated_network, tiny_bins).lam
+    assert Colorizer(opinionated_network, tiny_bins, record={"lam_inference": 0.2}).lam == 0.2

@@ -24,6 +24,7 @@ from colorlib.data import PaddedPhotos, Photo, bundled, read_photo, sevenfold_ba
 from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import (
+    Interruption,
     Objective,
     TrainingConfig,
     adjust_output_bias,
@@ -32,6 +33,7 @@ from colorlib.training import (
     degrade_luma,
     draw_batch,
     encode_batch,
+    fingerprint,
     learning_rate_at,
     load_photos,
     loop,
@@ -95,7 +97,7 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"blur_probability": 1.5}, "blur_probability"),
         ({"checkpoint_minutes": -1.0}, "checkpoint_minutes"),
         ({"device": "abacus"}, "device"),
-        ({"loss": "l1"}, "loss must be one of classes, soft, l2"),
+        ({"loss": "l1"}, "loss must be one of cross_entropy, soft, l2"),
         ({"augment": "all"}, "augment"),
         ({"schedule": "linear"}, "schedule"),
         ({"compile": True}, "compile"),
@@ -457,7 +459,7 @@ if __name__ == "__main__":
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
     UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
     config = TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, checkpoint_minutes=0.0)
-    train(config, resume=mode == "resume")
+    train(config)
 """
 
 
@@ -514,7 +516,6 @@ def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
         press_ctrl_c_at(13, patch)
         with pytest.raises(KeyboardInterrupt):
             train(config)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert [int(row["step"]) for row in history(Path(config.out_dir))] == [6, 12]
     return config
 
@@ -524,7 +525,7 @@ def test_ctrl_c_loses_nothing(half_done, in_tiny_world):
     with safe_open(Path(half_done.out_dir) / "state.safetensors", framework="pt") as file:
         assert file.metadata()["step"] == "14" and len(file.get_tensor("losses")) == 2
     assert load_checkpoint(Path(half_done.out_dir) / "model.safetensors")[2]["training"]["history"][-1]["step"] == 12
-    resumed = train(half_done, resume=True)
+    resumed = train(half_done)
     half_done.out_dir = str(in_tiny_world / "undisturbed")
     undisturbed = train(half_done)
     assert history(resumed.parent) == history(undisturbed.parent) and len(history(undisturbed.parent)) == 4
@@ -537,14 +538,14 @@ def test_a_run_that_turns_to_nan_keeps_what_it_had(in_tiny_world, monkeypatch):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
     config.checkpoint_minutes = 0.0
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "disturb", lambda luma, step, config: luma * math.nan if step == 14 else luma)
+        patch.setattr(loop, "degrade_luma", lambda luma, step, config: luma * math.nan if step == 14 else luma)
         with pytest.raises(ColorlibError, match=r"at step 15.*model\.safetensors is from before"):
             train(config)
     with safe_open(in_tiny_world / "run" / "state.safetensors", framework="pt") as file:
         assert file.metadata()["step"] == "14"
     kept = load_file(in_tiny_world / "run" / "model.safetensors")
     assert all(value.isfinite().all() for value in kept.values())
-    train(config, resume=True)
+    train(config)
     assert [int(row["step"]) for row in history(in_tiny_world / "run")] == [6, 12, 18, 24]
 
 
@@ -554,9 +555,9 @@ def test_batch_norm_on_cpus_depends_on_the_number_of_processes(half_done, shares
     state = Path(half_done.out_dir) / "state.safetensors"
     with safe_open(state, framework="pt") as file:
         metadata = file.metadata()
-    save_file(load_file(state), state, metadata | {"shares": shares})
+    save_file(load_file(state), state, metadata | {"batch_norm_groups": shares})
     with pytest.raises(ColorlibError, match=f"by {shares} processes, not 1"):
-        train(half_done, resume=True)
+        train(half_done)
 
 
 def test_the_history_is_never_half_written(half_done, monkeypatch):
@@ -569,9 +570,9 @@ def test_the_history_is_never_half_written(half_done, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(csv.DictWriter, "writerows", die)
         with pytest.raises(KeyboardInterrupt):
-            train(half_done, resume=True)
+            train(half_done)
     assert (Path(half_done.out_dir) / "history.csv").read_text() == before
-    train(half_done, resume=True)
+    train(half_done)
     assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
 
 
@@ -581,7 +582,7 @@ def test_curves_for_tensorboard(in_tiny_world, monkeypatch):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=12)
     train(config)
-    curves = accumulator.EventAccumulator(str(in_tiny_world / "run" / "tensorboard")).Reload()
+    curves = accumulator.EventAccumulator(str(in_tiny_world / "run" / "colorlib-curves")).Reload()
     assert curves.Tags()["scalars"] == ["train/loss", "validation/loss", "validation/accuracy"]
     expected = [float(row["validation_loss"]) for row in history(in_tiny_world / "run")]
     points = curves.Scalars("validation/loss")
@@ -590,21 +591,88 @@ def test_curves_for_tensorboard(in_tiny_world, monkeypatch):
 
 
 def test_resuming_a_finished_run_changes_nothing(half_done):
-    path = train(half_done, resume=True)
+    path = train(half_done)
     before = load_file(path), history(Path(half_done.out_dir))
-    assert train(half_done, resume=True) == path
+    assert train(half_done) == path
     assert history(Path(half_done.out_dir)) == before[1]
     assert all(torch.equal(value, before[0][key]) for key, value in load_file(path).items())
 
 
-def test_starting_again_forgets_the_old_run(half_done):
-    train(half_done)
-    assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
+def test_only_restart_discards_a_run_and_only_what_is_its_own(half_done):
+    out = Path(half_done.out_dir)
+    (out / "tensorboard" / "other").mkdir(parents=True)
+    (out / "colorlib-curves").mkdir(exist_ok=True)
+    for name in ("tensorboard/other/events.out.tfevents.1", "colorlib-curves/notes.txt", "history-of-mine.csv"):
+        (out / name).write_text("mine")
+    (out / "colorlib-curves" / "events.out.tfevents.9").write_text("of the run")
+    half_done.seed = 5
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(ColorlibError, match=r"other settings \(seed\).*--restart"):
+        train(half_done)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    train(half_done, restart=True)
+    assert [int(row["step"]) for row in history(out)] == [6, 12, 18, 24]
+    assert load_checkpoint(out / "model.safetensors")[2]["training"]["config"]["seed"] == 5
+    assert all(path.read_text() == "mine" for path in before if before[path] == b"mine")
+    assert not (out / "colorlib-curves" / "events.out.tfevents.9").exists()
+
+
+@pytest.mark.parametrize("name", ["history.csv", "model.safetensors"])
+def test_files_of_others_are_not_replaced(in_tiny_world, name):
+    """A folder of somebody else's, named as out_dir by mistake."""
+    (in_tiny_world / "mine").mkdir()
+    (in_tiny_world / "mine" / name).write_text("years of work")
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "mine"), max_steps=2)
+    with pytest.raises(ColorlibError, match=f"{name} is of another run.*out_dir"):
+        train(config)
+    assert (in_tiny_world / "mine" / name).read_text() == "years of work"
+    assert [path.name for path in (in_tiny_world / "mine").iterdir()] == [name]
+
+
+def test_other_photos_of_the_same_sizes_are_noticed(numbered, kmeans_bins):
+    """Where the bins are given, sizes alone could not tell one set of photos from another."""
+    other = PaddedPhotos(numbered.rgb.clone(), numbered.sizes)
+    assert fingerprint(numbered, kmeans_bins) == fingerprint(other, kmeans_bins)
+    other.rgb[-1] += 1
+    assert fingerprint(numbered, kmeans_bins) != fingerprint(other, kmeans_bins)
+
+
+def test_bins_come_from_a_file(in_tiny_world, tiny_bins):
+    """`colorlib bins --out FILE` writes what a training reads; how frequent they are says its own photos."""
+    tiny_bins.save(in_tiny_world / "bins.json")
+    settings = {"bins": str(in_tiny_world / "bins.json"), "out_dir": str(in_tiny_world / "run"), "max_steps": 2}
+    with pytest.raises(ColorlibError, match="holds 8 bins: set num_bins"):
+        train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings))
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **settings, num_bins=8)
+    _, bins, record = load_checkpoint(train(config))
+    assert torch.equal(bins.colors, tiny_bins.colors) and not torch.equal(bins.frequency, tiny_bins.frequency)
+    assert record["training"]["config"]["bins"] == "bins.json"
+
+
+def test_what_is_ignored_stays_ignored():
+    """A script's background commands are started with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGINT)
+            assert not interruption.requested
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_without_the_bundled_photos_a_training_wants_its_own(monkeypatch, in_tiny_world):
+    """An installed colorlib, outside a clone."""
+    monkeypatch.setattr("colorlib.training.photos.has_bundled", lambda: False)
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", max_steps=2)
+    with pytest.raises(ColorlibError, match="set photos, validation_photos"):
+        load_photos(config)
 
 
 def test_resuming_from_nothing_is_starting(in_tiny_world):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "new"), max_steps=6)
-    train(config, resume=True)
+    train(config)
     assert [int(row["step"]) for row in history(in_tiny_world / "new")] == [6]
 
 
@@ -625,7 +693,7 @@ def test_a_run_with_other_settings_is_not_continued(half_done, change):
     for name, value in change.items():
         setattr(half_done, name, value)
     with pytest.raises(ColorlibError, match="other settings"):
-        train(half_done, resume=True)
+        train(half_done)
 
 
 def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
@@ -637,7 +705,7 @@ def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
         "auto",
         "never",
     )
-    train(half_done, resume=True)
+    train(half_done)
     assert [int(row["step"]) for row in history(moved)] == [6, 12, 18, 24]
 
 
@@ -645,14 +713,14 @@ def test_a_run_may_be_moved_and_continued_elsewhere(half_done):
 def test_a_damaged_state_is_reported(half_done, content):
     (Path(half_done.out_dir) / "state.safetensors").write_bytes(content)
     with pytest.raises(ColorlibError, match="state.safetensors"):
-        train(half_done, resume=True)
+        train(half_done)
 
 
 def test_steps_after_the_saved_one_are_not_logged_twice(half_done):
     """Validated and logged, but killed before the state was saved: the resumed run does these steps again."""
     with open(Path(half_done.out_dir) / "history.csv", "a") as file:
         file.write("18,9.0,9.0,0.0\n")
-    train(half_done, resume=True)
+    train(half_done)
     rows = history(Path(half_done.out_dir))
     assert [int(row["step"]) for row in rows] == [6, 12, 18, 24]
     assert float(rows[2]["train_loss"]) != 9
@@ -662,7 +730,7 @@ def test_a_line_cut_short_in_the_history_is_no_obstacle(half_done):
     """A computer that loses power may leave half a line."""
     with open(Path(half_done.out_dir) / "history.csv", "a") as file:
         file.write("18,0.3")
-    train(half_done, resume=True)
+    train(half_done)
     assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
 
 
@@ -671,7 +739,7 @@ def test_photos_that_changed_in_the_meantime_are_noticed(half_done, in_tiny_worl
     for path in sorted((in_tiny_world / "train").glob("*.png"))[:6]:
         path.unlink()
     with pytest.raises(ColorlibError, match="photos"):
-        train(half_done, resume=True)
+        train(half_done)
 
 
 # --- photos ------------------------------------------------------------------------------------------------------
