@@ -74,8 +74,25 @@ def test_what_notebooks_tests_and_benchmarks_import_is_declared() -> None:
 
 
 def test_torch_and_torchvision_are_pinned_as_a_pair() -> None:
-    dependencies = PYPROJECT["project"]["dependencies"]
-    assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(dependencies)
+    assert "torch==2.13.0" in PYPROJECT["project"]["dependencies"]
+    assert EXTRAS["data"] == ["torchvision==0.28.0"]
+
+
+def test_the_core_needs_no_extra_to_be_imported() -> None:
+    """Whoever colours photos and films, or trains from a cache, does not install JupyterLab or torchvision."""
+    rooms = [path for path in (PROJECT / "colorlib").rglob("*.py") if "course" not in path.parts]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in rooms]
+    always = "\n".join(  # what stands inside a function or an if is imported only where it is needed
+        ast.unparse(node) for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+    assert len(rooms) > 40 and "torch" in imported(always)
+    assert distributions_of(imported(always)) <= RUNTIME
+
+
+def test_the_extras_hold_the_course_the_data_sets_and_dev_all_that_make_needs() -> None:
+    assert {"jupyterlab", "papermill", "ipywidgets", "matplotlib"} <= names(EXTRAS["course"])
+    assert not names(EXTRAS["course"]) & RUNTIME
+    assert any(requirement.startswith("colorlib[course,data") for requirement in EXTRAS["dev"])
 
 
 def test_the_conda_environment_is_python_and_pyproject() -> None:
