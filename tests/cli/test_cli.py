@@ -491,17 +491,22 @@ TINY_RUN = [
 ]
 
 
-def test_train_makes_a_model_that_colors_and_can_go_on(tmp_path: Path) -> None:
+def test_train_makes_a_model_that_colors_and_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {split: colorlib.data.bundled(split)[:3] for split in ("train", "validation")}
+    monkeypatch.setattr("colorlib.evaluation.select.bundled", few.get)  # on all of them it takes minutes
     settings = ["--set", *TINY_RUN, f"out_dir={tmp_path / 'run'}"]
-    result = run("train", QUICK, *settings)
-    assert result.returncode == 0, result.stderr
+    assert cli.main(["train", str(QUICK), *settings]) == 0
     model = tmp_path / "run" / "model.safetensors"
-    assert str(model) in result.stdout
+    assert str(model) in capsys.readouterr().out
     history = (tmp_path / "run" / "history.csv").read_text()
-    assert run("train", QUICK, "--resume", *settings).returncode == 0
+    assert cli.main(["train", str(QUICK), "--resume", *settings]) == 0
     assert (tmp_path / "run" / "history.csv").read_text() == history  # it was finished: nothing is trained twice
+    assert cli.main(["train", str(QUICK), *settings, "lam=0.9"]) == 1
+    assert "other settings (lam)" in capsys.readouterr().err
     scene().save(tmp_path / "a.png")
-    assert run("colorize", tmp_path / "a.png", "--out", tmp_path / "out", "--model", model).returncode == 0
+    assert cli.main(["colorize", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--model", str(model)]) == 0
 
 
 @pytest.mark.parametrize(
