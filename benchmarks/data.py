@@ -238,7 +238,7 @@ from colorlib.training import draw_batch
 from colorlib.training import TrainingConfig
 size = int(sys.argv[2])
 config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)
-frames = Cache(sys.argv[1], verify=False).frames("train")
+frames = Cache(sys.argv[1], verify=False).photos("train")
 for step in range(200):
     draw_batch(frames, step, config)
 lines = dict(line.split(":") for line in open("/proc/self/status"))

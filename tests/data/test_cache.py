@@ -570,7 +570,7 @@ from colorlib.parallel import init_process_group, rank_and_world_size
 folder, report = sys.argv[1:]
 init_process_group(torch.device("cpu"))
 rank, ranks = rank_and_world_size()
-counts = count_chroma(Cache(folder).frames("train")).counts
+counts = count_chroma(Cache(folder).photos("train")).counts
 rows = [ranks, int(counts.sum()), counts.flatten().nonzero()[:, 0].tolist(), counts[counts > 0].tolist()]
 Path(f"{report}{rank}").write_text(json.dumps(rows))
 """
