@@ -456,6 +456,66 @@ def kinds_are_counted_up(scores: Tensor, kinds: Tensor) -> Tensor:
     return torch.stack([scores[kinds == kind].mean() for kind in range(int(kinds.max()) + 1)]).mean()
 
 
+# Notebook 12
+
+
+def affinity_without_square(one: Tensor, other: Tensor, sigma: float) -> Tensor:
+    return torch.exp(-(one - other).abs() / (2 * sigma**2))
+
+
+def affinity_without_two(one: Tensor, other: Tensor, sigma: float) -> Tensor:
+    return torch.exp(-((one - other) ** 2) / sigma**2)
+
+
+def affinity_with_plain_sigma(one: Tensor, other: Tensor, sigma: float) -> Tensor:
+    return torch.exp(-((one - other) ** 2) / (2 * sigma))
+
+
+def affinity_that_grows(one: Tensor, other: Tensor, sigma: float) -> Tensor:
+    return torch.exp((one - other) ** 2 / (2 * sigma**2))
+
+
+def relaxed_plain_mean(neighbours: Tensor, w: Tensor, given: float, firmness: float) -> Tensor:
+    return (firmness * given + neighbours.sum()) / (firmness + len(neighbours))
+
+
+def relaxed_without_given(neighbours: Tensor, w: Tensor, given: float, firmness: float) -> Tensor:
+    return (w * neighbours).sum() / w.sum()
+
+
+def relaxed_not_divided(neighbours: Tensor, w: Tensor, given: float, firmness: float) -> Tensor:
+    return firmness * given + (w * neighbours).sum()
+
+
+def relaxed_divided_by_w_alone(neighbours: Tensor, w: Tensor, given: float, firmness: float) -> Tensor:
+    return (firmness * given + (w * neighbours).sum()) / w.sum()
+
+
+def surest_above_a_threshold(confidence: Tensor, coverage: float) -> Tensor:
+    return confidence >= coverage
+
+
+def least_sure(confidence: Tensor, coverage: float) -> Tensor:
+    count = max(1, round(coverage * confidence.numel()))
+    return confidence <= confidence.flatten().sort().values[count - 1]
+
+
+def surest_perhaps_none(confidence: Tensor, coverage: float) -> Tensor:
+    mask = torch.zeros(confidence.numel(), dtype=torch.bool)
+    mask[confidence.flatten().argsort(descending=True)[: round(coverage * confidence.numel())]] = True
+    return mask.reshape(confidence.shape)
+
+
+def surest_of_each_row(confidence: Tensor, coverage: float) -> Tensor:
+    count = max(1, round(coverage * confidence.shape[1]))
+    return confidence >= confidence.sort(dim=1, descending=True).values[:, count - 1 : count]
+
+
+def surest_as_numbers(confidence: Tensor, coverage: float) -> Tensor:
+    count = max(1, round(coverage * confidence.numel()))
+    return (confidence >= confidence.flatten().sort(descending=True).values[count - 1]).float()
+
+
 WRONG_ANSWERS: dict[str, list[Any]] = {
     "luma": [plain_mean, luma_with_a_channel, luma_of_bgr, modern_luma],
     "nearest_bin": [farthest_bin, nearest_point, nearest_by_one_channel, nearest_by_largest_difference, distances],
@@ -494,6 +554,20 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "saturation_kept": [length_of_mean, kept_without_shares, largest_share, kept_by_channel],
     "share_out": [remainder_lost, remainder_to_the_last, fractions_of_photos],
     "mean_of_categories": [mean_of_photos, sum_of_categories, kinds_are_counted_up],
+    "affinity": [
+        affinity_without_square,
+        affinity_without_two,
+        affinity_with_plain_sigma,
+        affinity_that_grows,
+    ],
+    "relaxed": [relaxed_plain_mean, relaxed_without_given, relaxed_not_divided, relaxed_divided_by_w_alone],
+    "surest": [
+        surest_above_a_threshold,
+        least_sure,
+        surest_perhaps_none,
+        surest_of_each_row,
+        surest_as_numbers,
+    ],
 }
 
 

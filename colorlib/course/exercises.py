@@ -20,6 +20,7 @@ from colorlib.evaluation.confidence import auroc, calibration_error, reliability
 from colorlib.evaluation.intervals import wilson_interval
 from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
+from colorlib.prediction.propagation import choose_seeds
 from colorlib.training.losses import rebalanced_cross_entropy
 from colorlib.video.smoothing import TemporalKernel
 
@@ -551,3 +552,38 @@ def _frames_to_forget(answer: Callable[[float, float], int]) -> None:
     expect(answer(math.log(2), 0.25), 2, "If the weight halves with each frame and a quarter may be left")
     for alpha, share in ((0.2, 0.1), (0.2, 0.5), (0.05, 0.01)):
         expect(answer(alpha, share), math.ceil(math.log(1 / share) / alpha), f"For α = {alpha} and a share of {share}")
+
+
+# Notebook 12
+
+
+@exercise("affinity")
+def _affinity(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """affinity(one, other, sigma): two lumas and σ -> exp(-(one - other)² / 2σ²)."""
+    equal = torch.tensor([0.3, 0.7])
+    expect(answer(equal, equal, 0.1), torch.ones(2), "For equal lumas")
+    one, other = torch.tensor([0.5, 0.2, 0.9]), torch.tensor([0.6, 0.5, 0.85])
+    for sigma in (0.1, 0.3):
+        right = torch.exp(-((one - other) ** 2) / (2 * sigma**2))
+        expect(answer(one, other, sigma), right, f"For lumas {_short(one)} and {_short(other)} and σ = {sigma}")
+
+
+@exercise("relaxed")
+def _relaxed(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> None:
+    """relaxed(neighbours, w, given, firmness): the value that makes a pixel's part of the sum smallest."""
+    neighbours, w = torch.tensor([1.0, 2.0, 3.0, 6.0]), torch.tensor([0.5, 1.0, 0.5, 0.0])
+    expect(answer(neighbours, torch.ones(4), 9.0, 0.0), torch.tensor(3.0), "For equal affinities and nothing given")
+    expect(answer(neighbours, w, 9.0, 0.0), torch.tensor(2.0), f"For affinities {_short(w)} and nothing given")
+    expect(answer(neighbours, w, 9.0, 2.0), torch.tensor(5.5), "With 9 given and a firmness of 2")
+    expect(answer(neighbours, w, 9.0, 1e9), torch.tensor(9.0), "With 9 given very firmly", 1e-4)
+
+
+@exercise("surest")
+def _surest(answer: Callable[[Tensor, float], Tensor]) -> None:
+    """surest(confidence, coverage): (H, W) and a share -> the mask (H, W) of so many of the surest, at least one."""
+    confidence = torch.rand(6, 10, generator=torch.Generator().manual_seed(0)) ** 3
+    for coverage in (0.1, 0.5, 1.0, 0.001):
+        mask = answer(confidence, coverage)
+        expect(mask, choose_seeds(confidence, coverage), f"For 60 random confidences and a coverage of {coverage}")
+        if mask.dtype != torch.bool:
+            raise WrongAnswerError(f"I expected truth values, torch.bool, and got {mask.dtype}.")

@@ -19,7 +19,7 @@ from wrong_answers import WRONG_ANSWERS
 from colorlib.color import ColorBins, UVHistogram
 from colorlib.course import EXERCISES, NOTEBOOKS, PROFILES, load_profile, parameters_of, source_hash, verdict
 from colorlib.files import PROJECT
-from colorlib.prediction import annealed_mean
+from colorlib.prediction import annealed_mean, propagate
 from colorlib.training import rebalanced_cross_entropy
 
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -135,7 +135,7 @@ def test_figures_are_begun_declared_and_described(stem):
     assert sorted(names) == sorted(read(stem).metadata.colorlib.figures)
     assert len(set(names)) == len(names)
     assert all(argument(call, 2, "alt") for call in calls(stem, "show"))
-    (begin,) = calls(stem, "begin")
+    (begin,) = calls(stem, "start_notebook")
     assert ast.literal_eval(begin.args[0]) == stem
     recorded = set(re.findall(r"\b(\w+)=", ast.unparse(begin)))  # f(a=a) and f(**dict(a=a)) alike
     assert recorded and recorded <= set(parameters_of(read(stem)))
@@ -299,6 +299,15 @@ def test_the_lesson_on_the_annealed_mean_is_the_library():
         torch.testing.assert_close(mine(logits, colors, temperature), annealed_mean(logits, colors, temperature))
     torch.testing.assert_close(printed(logits, colors, 1.0), annealed_mean(logits, colors, 1.0))
     assert printed(logits, colors, 0.001).isnan().any()  # the lesson's point
+
+
+def test_the_lesson_on_spreading_is_the_library():
+    spread = function_of("12_seeds_and_hints", "spread")
+    generator = torch.Generator().manual_seed(0)
+    luma, values = torch.rand(9, 12, generator=generator), torch.rand(2, 9, 12, generator=generator)
+    weight = 5.0 * (torch.rand(9, 12, generator=generator) < 0.3)
+    mine = spread(luma, values.double(), weight.double()).float()
+    torch.testing.assert_close(mine, propagate(luma, values, weight), atol=1e-3, rtol=0)
 
 
 # What is committed
