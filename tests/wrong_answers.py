@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,42 @@ def luma_of_bgr(rgb: Tensor) -> Tensor:
 
 def modern_luma(rgb: Tensor) -> Tensor:
     return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
+
+
+def psnr_of_wrapped_differences(picture: np.ndarray, truth: np.ndarray) -> float:
+    return 10 * math.log10(255**2 / max(((picture - truth).astype(float) ** 2).mean(), 1e-9))
+
+
+def psnr_of_numbers_up_to_one(picture: np.ndarray, truth: np.ndarray) -> float:
+    return -10 * math.log10(((picture.astype(float) - truth) ** 2).mean())
+
+
+def psnr_with_natural_logarithm(picture: np.ndarray, truth: np.ndarray) -> float:
+    return 10 * math.log(255**2 / ((picture.astype(float) - truth) ** 2).mean())
+
+
+def psnr_doubled(picture: np.ndarray, truth: np.ndarray) -> float:
+    return 20 * math.log10(255**2 / ((picture.astype(float) - truth) ** 2).mean())
+
+
+def psnr_of_absolute_error(picture: np.ndarray, truth: np.ndarray) -> float:
+    return 20 * math.log10(255 / np.abs(picture.astype(float) - truth).mean())
+
+
+def ties_are_closer(ones: list[float], others: list[float]) -> float:
+    return sum(one >= other for one, other in zip(ones, others)) / len(ones)
+
+
+def closer_in_the_mean(ones: list[float], others: list[float]) -> float:
+    return float(sum(ones) > sum(others))
+
+
+def closer_in_percent(ones: list[float], others: list[float]) -> float:
+    return 100 * sum(one > other for one, other in zip(ones, others)) / len(ones)
+
+
+def closer_once_sorted(ones: list[float], others: list[float]) -> float:
+    return sum(one > other for one, other in zip(sorted(ones), sorted(others))) / len(ones)
 
 
 # Notebook 01
@@ -49,16 +86,45 @@ def distances(points: Tensor, colors: Tensor) -> Tensor:
     return torch.cdist(points, colors).amin(dim=1)
 
 
-def channels_last(index: Tensor, colors: Tensor) -> Tensor:
-    return colors[index]
+def first_becomes_gray(colors: Tensor) -> Tensor:
+    return torch.cat([torch.zeros(1, 2), colors[1:]])
 
 
-def transposed(index: Tensor, colors: Tensor) -> Tensor:
-    return colors[index].permute(2, 1, 0)
+def gray_is_added(colors: Tensor) -> Tensor:
+    return torch.cat([torch.zeros(1, 2), colors])
 
 
-def channels_swapped(index: Tensor, colors: Tensor) -> Tensor:
-    return colors[index].movedim(-1, 0).flip(0)
+def grayest_in_one_channel(colors: Tensor) -> Tensor:
+    repaired = colors.clone()
+    repaired[colors.abs().amin(dim=1).argmin()] = 0
+    return repaired
+
+
+def grayest_by_signed_sum(colors: Tensor) -> Tensor:
+    repaired = colors.clone()
+    repaired[colors.sum(dim=1).abs().argmin()] = 0
+    return repaired
+
+
+def gray_in_place(colors: Tensor) -> Tensor:
+    colors[colors.norm(dim=1).argmin()] = 0
+    return colors
+
+
+def first_in_the_dictionary(scores: dict[int, list[float]], level: float, share: float) -> int:
+    return next((n for n in scores if sum(v >= level for v in scores[n]) >= share * len(scores[n])), 0)
+
+
+def by_the_mean(scores: dict[int, list[float]], level: float, share: float) -> int:
+    return next((n for n in sorted(scores) if sum(scores[n]) / len(scores[n]) >= level), 0)
+
+
+def by_all_photos(scores: dict[int, list[float]], level: float, share: float) -> int:
+    return next((n for n in sorted(scores) if min(scores[n]) >= level), 0)
+
+
+def strictly_above(scores: dict[int, list[float]], level: float, share: float) -> int:
+    return next((n for n in sorted(scores) if sum(v > level for v in scores[n]) > share * len(scores[n])), 0)
 
 
 def counts(index: Tensor, n: int) -> Tensor:
@@ -93,18 +159,6 @@ def lambda_swapped(frequency: Tensor, lam: float) -> Tensor:
 def without_n(frequency: Tensor, lam: float) -> Tensor:
     weights = 1 / ((1 - lam) * frequency + lam)
     return weights / (frequency * weights).sum()
-
-
-def natural_logarithm(values: Tensor) -> float:
-    return float((values.max() / values.min()).log())
-
-
-def first_to_last(values: Tensor) -> float:
-    return abs(float((values[0] / values[-1]).log10()))
-
-
-def ratio_itself(values: Tensor) -> float:
-    return float(values.max() / values.min())
 
 
 def without_n_in_lambda(frequency: Tensor, orders: float) -> float:
@@ -176,24 +230,35 @@ def photos_that_train(validation: Tensor, photos: int) -> Tensor:
     return numbers[~torch.isin(numbers, validation)]
 
 
-def one_small_pixel(width: int, small: int) -> float:
-    return width / small
+def disagreement(luma: Tensor, colors: Tensor) -> Tensor:
+    """How far each pixel of the inputs (B, 1, S, S) is from the luma of its target (B, S, S, 3): (B, S, S)."""
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    return (luma[:, 0] - (colors.float() / 255 * weights).sum(-1)).abs()
 
 
-def half_a_small_pixel(width: int, small: int) -> float:
-    return width / small / 2
+def drifted_with_padding(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    return disagreement(luma, colors).mean(dim=(1, 2)) > 0.03
 
 
-def four_small_pixels(width: int, small: int) -> float:
-    return 4 * width / small
+def drifted_over_the_frame(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    return (disagreement(luma, colors) * mask).mean(dim=(1, 2)) > 0.03
 
 
-def the_frequency(width: int, small: int) -> float:
-    return small / (2 * width)
+def drifted_by_one_pixel(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    return (disagreement(luma, colors) * mask).amax(dim=(1, 2)) > 0.05
 
 
-def always_for_2048(width: int, small: int) -> float:
-    return 16.0
+def drifted_at_all(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    return (disagreement(luma, colors) * mask).amax(dim=(1, 2)) > 0
+
+
+def drifted_by_the_mean(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    means = (luma[:, 0] * mask).sum((1, 2)) - ((luma[:, 0] - disagreement(luma, colors)) * mask).sum((1, 2))
+    return means.sum() / mask.sum() > 0.03
+
+
+def honest(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
+    return ~((disagreement(luma, colors) * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)) > 0.03)
 
 
 # Notebook 04
@@ -518,11 +583,19 @@ def surest_as_numbers(confidence: Tensor, coverage: float) -> Tensor:
 
 WRONG_ANSWERS: dict[str, list[Any]] = {
     "luma": [plain_mean, luma_with_a_channel, luma_of_bgr, modern_luma],
+    "measure_psnr": [
+        psnr_of_wrapped_differences,
+        psnr_of_numbers_up_to_one,
+        psnr_with_natural_logarithm,
+        psnr_doubled,
+        psnr_of_absolute_error,
+    ],
+    "share_closer": [ties_are_closer, closer_in_the_mean, closer_in_percent, closer_once_sorted],
     "nearest_bin": [farthest_bin, nearest_point, nearest_by_one_channel, nearest_by_largest_difference, distances],
-    "decode": [channels_last, transposed, channels_swapped],
+    "with_gray": [first_becomes_gray, gray_is_added, grayest_in_one_channel, grayest_by_signed_sum, gray_in_place],
+    "smallest_n": [first_in_the_dictionary, by_the_mean, by_all_photos, strictly_above],
     "bin_frequencies": [counts, without_empty_bins, always_equal],
     "weights": [not_scaled, scaled_to_mean_one, lambda_swapped, without_n],
-    "orders_of_magnitude": [natural_logarithm, first_to_last, ratio_itself],
     "lambda_for": [without_n_in_lambda, lambda_of_one_order, one_minus_lambda],
     "frame_mask": [
         rows_and_columns_swapped,
@@ -538,7 +611,14 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         variants_for_photos,
         photos_that_train,
     ],
-    "shortest_period": [one_small_pixel, half_a_small_pixel, four_small_pixels, the_frequency, always_for_2048],
+    "drifted": [
+        drifted_with_padding,
+        drifted_over_the_frame,
+        drifted_by_one_pixel,
+        drifted_at_all,
+        drifted_by_the_mean,
+        honest,
+    ],
     "convolution_cost": [without_biases, biases_multiplied, kernel_of_one_side, parameters_only],
     "receptive_field": [strides_ignored, stride_too_early, product_of_kernels],
     "join_features": [added_features, skip_first, tiled_features, smaller_skip],

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from colorlib.course.figures import *
     from colorlib.course.plots import *
     from colorlib.course.quotations import *
+    from colorlib.course.trainings import *
     from colorlib.course.widgets import *
     from colorlib.course.workbook import *
 
@@ -19,10 +20,11 @@ __getattr__, __dir__, __all__ = lazily(
         "exercises": "check exercise EXERCISES expect NotStartedError verdict WrongAnswerError",
         "claims": "claim paper_box section_of",
         "quotations": "PAPER",
+        "trainings": "compare_trainings",
         "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
         "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches gamut image_grid order_by_hue pair_of_bars plot_intervals "
-        "plot_network plot_reliability plot_uv_map time_slice",
+        "plot_network plot_reliability plot_uv_map time_slice weight_card",
         "widgets": "choice hint_panel panel slider trial_panel upload uploaded_photo",
         "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
         "refreshed run_notebook run_workbook save_notebook source_hash",

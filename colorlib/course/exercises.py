@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -80,16 +81,28 @@ def expect(got: Any, expected: Any, when: str, tolerance: float = 1e-5) -> None:
         WrongAnswerError: for example "With λ = 1 I expected [1.0, 1.0], and got [0.5, 0.5]".
     """
     if not isinstance(expected, Tensor):
-        got = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
+        got = plain_number(got)
         if not isinstance(got, (int, float)) or isinstance(got, bool) or not abs(got - expected) <= tolerance:
             raise WrongAnswerError(f"{when} I expected {_short(expected)}, and got {_short(got)}.")
         return
+    got = torch.from_numpy(got) if isinstance(got, np.ndarray) and got.dtype.kind in "fiub" else got
     if not isinstance(got, Tensor):
         raise WrongAnswerError(f"{when} I expected a tensor of shape {tuple(expected.shape)}, and got {_short(got)}.")
     if got.shape != expected.shape:
         raise WrongAnswerError(f"{when} I expected the shape {tuple(expected.shape)}, and got {tuple(got.shape)}.")
     if not torch.allclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance):
         raise WrongAnswerError(f"{when} I expected {_short(expected)}, and got {_short(got)}.")
+
+
+def plain_number(value: Any) -> Any:
+    """A number as Python has it, whether it came as a NumPy scalar or as an array or tensor of one number.
+
+    >>> plain_number(np.float32(0.5)), plain_number(torch.tensor([2])), plain_number("a text")
+    (0.5, 2, 'a text')
+    """
+    if isinstance(value, (Tensor, np.ndarray, np.generic)) and math.prod(value.shape) == 1:
+        return value.item()
+    return value
 
 
 def _watched(answer: Any) -> Any:
@@ -136,6 +149,30 @@ def _luma(luma: Callable[[Tensor], Tensor]) -> None:
     expect(luma(rgb), luma_of(rgb), "For a small picture of random colours")
 
 
+@exercise("measure_psnr")
+def _measure_psnr(measure_psnr: Callable[[np.ndarray, np.ndarray], float]) -> None:
+    """measure_psnr(picture, truth): two different uint8 pictures (H, W, 3) -> their PSNR in dB."""
+    flat = np.full((2, 3, 3), 100, np.uint8)
+    expect(measure_psnr(flat + np.uint8(10), flat), 10 * math.log10(255**2 / 100), "For pictures of 110 and 100", 1e-3)
+    expect(measure_psnr(flat, flat + np.uint8(10)), 10 * math.log10(255**2 / 100), "For pictures of 100 and 110", 1e-3)
+    expect(measure_psnr(0 * flat, flat * 0 + np.uint8(255)), 0.0, "For black and white", 1e-3)
+    one, other = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    right = 10 * math.log10(255**2 / float(((one.astype(float) - other) ** 2).mean()))
+    expect(measure_psnr(one, other), right, "For two pictures of noise", 1e-3)
+
+
+@exercise("share_closer")
+def _share_closer(share_closer: Callable[[list[float], list[float]], float]) -> None:
+    """share_closer(ones, others): PSNR by photo, twice -> the share of the photos on which the first is larger."""
+    for ones, others, right in (
+        ([20.0, 21.0, 22.0, 10.0], [19.0, 20.0, 21.0, 30.0], 0.75),
+        ([20.0, 25.0], [20.0, 20.0], 0.5),
+        ([20.0], [20.0], 0.0),
+        ([3.0, 1.0, 2.0, 5.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0], 0.4),
+    ):
+        expect(share_closer(list(ones), list(others)), right, f"For {ones} and {others}")
+
+
 # Notebook 01
 
 
@@ -152,13 +189,29 @@ def _nearest_bin(nearest_bin: Callable[[Tensor, Tensor], Tensor]) -> None:
     expect(nearest_bin(points, colors), _bins(colors).encode(points.T[:, None])[0], "For 200 random points, 32 bins,")
 
 
-@exercise("decode")
-def _decode(decode: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """decode(index, colors): bins (H, W) and colours (n, 2) -> chrominance (2, H, W)."""
-    colors = torch.tensor([[0.0, 0.0], [0.2, 0.1], [-0.1, 0.3]])
-    index = torch.tensor([[0, 1, 2], [2, 2, 0]])
-    expect(decode(index, colors), _bins(colors).decode(index), f"For the bins {index.tolist()}")
-    expect(decode(index[:1, :1], colors), torch.zeros(2, 1, 1), "For a single pixel of the first, neutral bin")
+@exercise("with_gray")
+def _with_gray(with_gray: Callable[[Tensor], Tensor]) -> None:
+    """with_gray(colors): colours (n, 2) of bins -> the same in a new tensor, the one closest to gray at (0, 0)."""
+    for colors, closest in (
+        (torch.tensor([[0.2, 0.1], [0.02, -0.03], [-0.1, 0.3]]), 1),
+        (torch.tensor([[0.01, -0.2], [-0.2, 0.01], [0.1, 0.09]]), 2),
+        (torch.tensor([[-0.05, 0.0]]), 0),
+    ):
+        right, given = colors.clone(), colors.clone()
+        right[closest] = 0
+        expect(with_gray(given), right, f"For the colours {colors.tolist()}")
+        if not torch.equal(given, colors):
+            raise WrongAnswerError("I expected a new tensor, but the colours that I gave you were changed.")
+
+
+@exercise("smallest_n")
+def _smallest_n(smallest_n: Callable[[dict[int, list[float]], float, float], int]) -> None:
+    """smallest_n(scores, level, share): lists of PSNR by number of bins -> the smallest number that is good enough."""
+    scores = {32: [30.0, 34.0, 36.0, 40.0], 8: [26.0, 29.0, 30.0, 39.0], 16: [28.0, 31.0, 33.0, 38.0]}
+    cases = [(30, 0.5, 8), (30, 0.75, 16), (30, 1.0, 32), (35, 0.5, 32), (31.5, 0.75, 32), (41, 0.5, 0)]
+    for level, share, right in cases:
+        got = smallest_n(dict(scores), level, share)
+        expect(got, right, f"For the scores {scores}, the level {level} and a share of {share}")
 
 
 @exercise("bin_frequencies")
@@ -182,14 +235,6 @@ def _weights(weights: Callable[[Tensor, float], Tensor]) -> None:
         expect(weights(frequency, lam), right, f"For frequencies {frequency.tolist()} and λ = {lam}")
     rare = torch.tensor([0.75, 0.25, 0.0], dtype=torch.float64)
     expect(weights(rare, 0.5), _bins(torch.zeros(3, 2), rare).weights(0.5), "With a bin that never occurs and λ = 0.5")
-
-
-@exercise("orders_of_magnitude")
-def _orders_of_magnitude(orders_of_magnitude: Callable[[Tensor], float]) -> None:
-    """orders_of_magnitude(values): positive numbers (n,) -> how many powers of ten they span."""
-    expect(orders_of_magnitude(torch.tensor([1.0, 100.0])), 2.0, "For 1 and 100")
-    expect(orders_of_magnitude(torch.tensor([0.5, 0.5, 0.5])), 0.0, "For equal numbers")
-    expect(orders_of_magnitude(torch.tensor([3.0, 0.001, 10.0, 0.2])), 4.0, "For 3, 0.001, 10 and 0.2", 1e-4)
 
 
 @exercise("lambda_for")
@@ -240,11 +285,30 @@ def _training_items(training_items: Callable[[Tensor, int], Tensor]) -> None:
     expect(training_items(torch.tensor([0]), 1), everything[:0], "When the only photo validates")
 
 
-@exercise("shortest_period")
-def _shortest_period(shortest_period: Callable[[int, int], float]) -> None:
-    """shortest_period(width, small): of stripes that survive shrinking, in pixels of the original."""
-    for width, small in ((2048, 256), (640, 320), (300, 300), (1000, 160)):
-        expect(shortest_period(width, small), 2 * width / small, f"For {width} pixels shrunk to {small}")
+@exercise("drifted")
+def _drifted(drifted: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """drifted(luma, colors, mask): inputs (B, 1, S, S), targets (B, S, S, 3), masks -> (B,) where they disagree."""
+    generator = torch.Generator().manual_seed(0)
+    colors = torch.randint(0, 256, (4, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    truth = luma_of(colors.movedim(-1, 1).float() / 255)[:, None]
+    everywhere = torch.ones(4, 32, 32, dtype=torch.bool)
+    noise = 0.0173 * torch.randn(truth.shape, generator=generator)
+    mirrored = truth.clone()
+    mirrored[1] = truth[1].flip(-1)
+    corner = torch.zeros(4, 32, 32, dtype=torch.bool)
+    corner[:, :6, :6] = True
+    outside = torch.where(corner[:, None], truth, 1 - truth)
+    small = torch.where(corner[:, None], mirrored, truth)
+    small[1, 0, :6, :6] = truth[1, 0, :6, :6].flip(-1)
+    second = [False, True, False, False]
+    for when, luma, mask, right in (
+        ("If every input is its target's luma", truth, everywhere, [False] * 4),
+        ("If noise of σ = 0.0173 was added to the inputs", truth + noise, everywhere, [False] * 4),
+        ("If the second input is mirrored and its target is not", mirrored + noise, everywhere, second),
+        ("If input and target differ in the padding only", outside, corner, [False] * 4),
+        ("If the second of four small photos in large frames is mirrored", small, corner, second),
+    ):
+        expect(drifted(luma, colors, mask), torch.tensor(right), when)
 
 
 # Notebook 04

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import colormaps, font_manager
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image, ImageDraw, ImageFont
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, merge_luma_chroma
@@ -143,6 +145,39 @@ def plot_reliability(ax: Axes, table: "np.ndarray | torch.Tensor") -> None:
         confidence / share, right / share, s=12 + 600 * share, color=PALETTE[0], alpha=0.6, linewidth=0, clip_on=False
     )
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence", xticks=[0, 0.5, 1])
+
+
+def weight_card(bins: ColorBins, lam: float) -> Image.Image:
+    """The rebalancing weights for one λ at a glance, as a picture of 720 x 300 pixels, fast enough for a slider.
+
+    On the left the bins in the UV plane by their weight (dark is 0.1, bright is 100), on the right what each can claim
+    of the pixels and of the loss, in the bins' colours, and the range of the weights (paper §2.1, Figure 1d).
+
+    >>> bins = ColorBins(torch.tensor([[0.0, 0.0], [0.2, 0.1]]).double(), torch.tensor([0.9, 0.1]).double(), "kmeans")
+    >>> weight_card(bins, 0.5).size
+    (720, 300)
+    """
+    weight = bins.weights(lam).double()
+    canvas = Image.new("RGB", (720, 300), "white")
+    pen, font = ImageDraw.Draw(canvas), ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 13)
+    paint = colormaps["viridis"](LogNorm(0.1, 100, clip=True)(weight.numpy()), bytes=True)
+    for patch, color in zip(bin_patches(bins), paint, strict=True):
+        corners = (patch * (1, -1) + (0.45, 0.65)) * 228  # from the UV plane, 0.9 x 1.3, to pixels; V points upwards
+        pen.polygon([(x, y) for x, y in corners.tolist()], fill=tuple(color.tolist()), outline="white")
+    swatches = (bin_colors(bins) * 255).round().astype(int).tolist()
+    shares = {"share of the pixels": bins.frequency, "share of the loss": bins.frequency * weight}
+    for top, (label, share) in zip((40, 120), shares.items(), strict=True):
+        pen.text((230, top - 20), label, "black", font)
+        ends = (230 + 480 * share.cumsum(0)).tolist()
+        for left, right, color in zip([230.0, *ends], ends, swatches):
+            pen.rectangle((left, top, max(left, right), top + 44), fill=tuple(color))
+    low, high = float(weight.min()), float(weight.max())
+    pen.text((230, 196), f"λ = {lam:.3g}", "black", font)
+    span = f"{np.log10(high / low):.1f} orders of magnitude"
+    pen.text((230, 220), f"weights from {low:.2f} to {high:.1f}: {span}", "black", font)
+    expected = float((bins.frequency * weight).sum())
+    pen.text((230, 244), f"expected weight of a pixel: {expected:.3f}", "black", font)
+    return canvas
 
 
 def order_by_hue(bins: ColorBins) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The checks of the exercises: kind to the untouched, fair to the right, firm with the wrong."""
 
+import numpy as np
 import pytest
 import torch
 from wrong_answers import NEVER_RIGHT, WRONG_ANSWERS
@@ -75,6 +76,11 @@ def test_a_misspelt_exercise_is_the_author_s_error():
         (1.0, 1.0),
         (torch.tensor(1.0), 1.0),
         (1, 1.0),
+        (np.float32(1.0), 1.0),
+        (np.int64(1), 1.0),
+        (np.array(1.0), 1.0),
+        (torch.tensor([1.0]), 1.0),
+        (np.array([1.0, 2.0]), torch.tensor([1.0, 2.0])),
         (torch.tensor([1, 2]), torch.tensor([1.0, 2.0])),
         (torch.tensor([1.0, 2.0]).double(), torch.tensor([1.0, 2.0])),
     ],
@@ -87,6 +93,8 @@ def test_expect_is_fair_about_types(got, expected):
     ("got", "expected"),
     [
         (True, 1.0),
+        (np.True_, 1.0),
+        (np.array(["a", "b"]), torch.tensor([1.0, 2.0])),
         (1.001, 1.0),
         (float("nan"), 1.0),
         ([1.0], 1.0),

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from wrong_answers import WRONG_ANSWERS
 
 from colorlib.color import ColorBins, UVHistogram
+from colorlib.color.bins import _lloyd
 from colorlib.course import EXERCISES, NOTEBOOKS, PROFILES, load_profile, parameters_of, source_hash, verdict
 from colorlib.files import PROJECT
 from colorlib.prediction import annealed_mean, propagate
@@ -277,9 +278,18 @@ def test_the_lesson_on_grid_bins_is_the_library(histogram, real_photos):
         torch.testing.assert_close(mine, ColorBins.from_histogram(counted, n, "grid", grid).colors)
 
 
-def test_the_lesson_on_orders_of_magnitude_is_its_own_solution():
+def test_the_lesson_on_kmeans_is_the_library(histogram):
+    colors, counts = histogram.colors()
+    start = torch.cat([torch.zeros(1, 2).double(), colors[torch.randperm(len(colors))[:7]]])
+    mine, errors = function_of("01_color_bins", "lloyd")(colors, counts, start, 200)
+    torch.testing.assert_close(mine, _lloyd(colors, counts, start, 200), rtol=0, atol=1e-5)
+    assert len(errors) == 200 and errors == sorted(errors, reverse=True) and errors[0] > errors[-1]
+
+
+def test_the_lesson_on_orders_of_magnitude_counts_powers_of_ten():
     orders = function_of("02_weight_maps", "orders")
-    assert verdict("orders_of_magnitude", orders)[0] is True
+    for values, expected in (([1.0, 100.0], 2), ([0.5, 0.5], 0), ([3.0, 0.001, 10.0, 0.2], 4)):
+        assert orders(torch.tensor(values)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_lesson_on_the_loss_is_the_library():
