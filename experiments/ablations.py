@@ -25,16 +25,16 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from colorlib.color import ColorBins, chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import bundled, count_chroma, find_photos, fit, load_padded, read_photo, to_tensor
-from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, seed_verdict
+from colorlib.color import chroma_of, luma_of, merge_luma_chroma
+from colorlib.data import bundled, find_photos, fit, read_photo, to_tensor
+from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, rarity, seed_verdict
 from colorlib.files import read_rows, write_rows
 from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "configs" / "experiments.yaml"
-TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)]
+TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0]
 
 BASE_NAME = "base"
 EXPERIMENTS: dict[str, dict[str, Any]] = {
@@ -134,7 +134,7 @@ def run_missing(
     """Train and measure what has no row yet: all experiments with the first seed, then with the next."""
     from colorlib.cli.train import parse_settings
 
-    pool = len(bundled("train")) + sum(len(find_photos(folder)) for folder in folders)
+    pool = len(bundled("train")) - len(held_out()) + sum(len(find_photos(folder)) for folder in folders)
     categories = categories_of(folders)  # without any, the variety of scenes cannot be varied
     todo = [(seed, name) for seed in seeds for name in names if name not in VARIETY or categories]
     judge = None
@@ -142,6 +142,7 @@ def run_missing(
         values = {"photos": folders, "seed": seed, **parse_settings(settings), **EXPERIMENTS[name]}
         config = TrainingConfig.from_yaml(BASE, **values)
         config.out_dir = f"{config.out_dir}/{name}-{seed}-{pool}"
+        config.validation_photos = [str(linked(held_out(), Path(config.out_dir) / "held-out"))]
         recipe = fingerprint(config)
         if any(row[:4] == (name, str(seed), str(pool), recipe) for row in map(key_of, results.rows)):
             continue
@@ -173,8 +174,9 @@ def key_of(row: Row) -> tuple[str, ...]:
 
 def fingerprint(config: TrainingConfig) -> str:
     """Eight digits that differ for other settings; where photos and results lie does not matter."""
-    elsewhere = ("out_dir", "photos", "seed", "device", "checkpoint_minutes", "lam_inference")
+    elsewhere = ("out_dir", "photos", "validation_photos", "seed", "device", "checkpoint_minutes", "lam_inference")
     settings = {key: value for key, value in asdict(config).items() if key not in elsewhere}
+    settings["held_out"] = [path.name for path in held_out()]
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -184,19 +186,29 @@ def mean_of(rows: Sequence[Row], metric: str) -> float | str:
     return round(float(np.mean(values)), 5) if values[0] != "" else ""
 
 
+def held_out() -> list[Path]:
+    """The bundled training photos that no experiment trains on: every third. Temperatures are chosen on them."""
+    return [photo.path for photo in bundled("train")][::3]
+
+
+def linked(paths: Sequence[Path], folder: Path) -> Path:
+    """A folder of links to photos, as a configuration names them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in paths:
+        (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
 class Judge:
     """Measures a network on the bundled validation photos, always in the same way.
 
-    The temperature is the one of highest PSNR on bundled training photos. The weights of the rebalanced AuC are those
-    of one set of bins, whatever bins a network has; NLL and accuracy are in its own bins, at its own frame.
+    The temperature is the one of highest PSNR on the photos held out for that. NLL and accuracy are in a network's own
+    bins, at its own frame.
     """
 
     def __init__(self) -> None:
-        paths = [photo.path for photo in bundled("train")]
-        counts = count_chroma(load_padded(paths, 64)[0])
-        self.bins = ColorBins.from_histogram(counts, 32, "kmeans")
-        self.rarity = (1 / self.bins.frequency.clamp(min=1e-6)).float()
-        self.to_choose_on = [read_photo(path) for path in paths[::3]]
+        self.to_choose_on = [read_photo(path) for path in held_out()]
         self.validation = [(photo.path.stem, fit(read_photo(photo.path), 256)) for photo in bundled("validation")]
 
     def __call__(self, colorizer: Colorizer) -> tuple[float, list[Row]]:
@@ -238,7 +250,7 @@ class Judge:
             "psnr": score,
             "gain": score - psnr(gray, truth),
             "colorfulness": colorfulness(picture),
-            "auc_rebalanced": area_under_accuracy(picture, truth, self.rarity[self.bins.encode(chroma_of(truth))]),
+            "auc_rebalanced": area_under_accuracy(picture, truth, rarity(truth)),
         }
         return {"nll": nll} | {name: round(value, 5) for name, value in numbers.items()}
 
@@ -277,10 +289,10 @@ def report(results: list[Row], photos: list[Row]) -> str:
         "# Experiments\n",
         "Small trainings, each of which differs from the first in one thing; `experiments/ablations.py` says how, and "
         "`configs/experiments.yaml` what they share. Means over the bundled validation photos and over seeds, ± the "
-        "standard deviation of the seeds' means. PSNR and CF at the temperature with the highest PSNR on training "
-        "photos. NLL and bin accuracy are in a network's own bins and at its own frame: those of `grid` and of other "
-        "frames cannot be compared with the rest. Short trainings on small frames: they tell what learns fastest, not "
-        "what is best in the end. Seconds are wall clock, whatever else the machine was doing.\n",
+        "standard deviation of the seeds' means. PSNR and CF at the temperature, from 0.1 to 5, with the highest PSNR "
+        "on photos held out for that. NLL and bin accuracy are in a network's own bins and at its own frame: those of "
+        "`grid` and of other frames cannot be compared with the rest. Short trainings on small frames: they tell what "
+        "learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was doing.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
         rows = [row for row in results if row["pool"] == pool]

@@ -18,13 +18,13 @@ __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
         "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram color_bleeding colorfulness "
-        "jensen_shannon psnr stains",
+        "jensen_shannon psnr rarity ruler stain_area stains",
         "intervals": "bootstrap CANNOT_TELL Interval jackknife LESS MORE photo_verdict seed_verdict student Verdict "
         "wilson_interval",
         "confidence": "aurc auroc calibration_error distance_to_edge fit_temperature LEVELS margin "
         "mean_by_band risk_coverage sample_pixels reliability_table top_ratio top_score",
-        "evaluate": "Baselines BASELINES CONTENDERS evaluate_photos Evaluation FINE_LEVELS format_metrics ImageMetric "
-        "logits_and_target measure METRICS summarize to_json",
+        "evaluate": "Baselines BASELINES CONSTANT constant_forecast CONTENDERS evaluate_photos Evaluation FINE_LEVELS "
+        "format_metrics ImageMetric logits_and_target measure METRICS summarize to_json",
         "select": "best_input_size choose finalize_checkpoint Frontier INPUT_SIZES measure_frontier TEMPERATURES",
         "perceptual": "Classifier find_image_metrics labels_by_folder Lpips package_file read_arrays read_weights",
         "zhang2016": "ZhangColorizer ZhangNet",

@@ -30,6 +30,8 @@ from colorlib.evaluation.metrics import (
     colorfulness,
     jensen_shannon,
     psnr,
+    rarity,
+    stain_area,
 )
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
@@ -44,6 +46,7 @@ CONTENDERS = {
     "gray": "gray",
     "mean_color": "mean colour",
     "luma_mean": "per-luma mean",
+    "constant": "constant forecast",
     "truth": "truth",
 }
 METRICS = {
@@ -55,6 +58,7 @@ METRICS = {
     "colorfulness_absolute": "colourfulness (absolute)",
     "bin_accuracy": "bin accuracy",
     "bin_accuracy_top5": "bin accuracy (top 5)",
+    "stain_area": "share of stains",
     "nll": "NLL (nats)",
     "ece": "calibration error",
     "aurc": "area under risk–coverage",
@@ -118,6 +122,7 @@ class Baselines:
 
 
 BASELINES = ("gray", "mean_color", "luma_mean")
+CONSTANT = "constant"  # forecasts the same for every pixel: how often the bins were in training
 
 
 ImageMetric = Callable[[Tensor, Tensor, Path], float]  # of a prediction, the truth and the photo's path
@@ -188,15 +193,18 @@ def measure(
             result.left_out[path] = str(error)
             continue
         truth = to_tensor(rgb).to(colorizer.device)
-        score = _scorer(truth, bins, path, judges or {})
+        score = _scorer(truth, path, judges or {})
         result.photos.append(path)
         result.add("truth", score(truth), {"bins": bin_histogram(chroma_of(truth), bins)})
         pictures = {"model": colorizer.colorize(rgb, temperature)} | {k: f(rgb) for k, f in (others or {}).items()}
         for name, picture in pictures.items():
             prediction = to_tensor(picture).to(truth)
             result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
-        for name in BASELINES:
-            prediction = merge_luma_chroma(luma_of(truth), baselines.chroma(name, luma_of(truth)))
+        luma = luma_of(truth)
+        colors = {name: baselines.chroma(name, luma) for name in BASELINES}
+        colors[CONSTANT] = annealed_mean(constant_forecast(bins, luma), bins.colors, temperature)
+        for name, color in colors.items():
+            prediction = merge_luma_chroma(luma, color)
             result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
         _add_bin_scores(result, colorizer, baselines, rgb, temperature)
     if not result.photos:
@@ -239,6 +247,12 @@ def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Te
     return colorizer.logits(luma_of(truth)), colorizer.bins.encode(chroma_of(truth))
 
 
+def constant_forecast(bins: ColorBins, luma: Tensor) -> Tensor:
+    """What a network that has not looked would say of a luma (H, W): logits (n, H, W), everywhere the bins' shares."""
+    shares = bins.frequency.clamp(min=1e-6).to(luma)
+    return shares.log()[:, None, None].expand(len(bins), *luma.shape)
+
+
 def _bin_scores(logits: Tensor, target: Tensor) -> dict[str, float]:
     log_likelihood = logits.log_softmax(0).gather(0, target[None]).mean()
     return {
@@ -254,29 +268,33 @@ def _add_bin_scores(
     """Complete a photo's rows and tables with what is measured in bins, on the frame that the network sees."""
     truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
-    colors = {name: baselines.chroma(name, luma) for name in BASELINES}
+    first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES}
+    forecasts = {CONSTANT: constant_forecast(colorizer.bins, luma)}
     if colorizer.is_regression:  # it has colours, but no scores of bins
-        colors["model"] = colorizer.chroma(luma)
+        first["model"] = colorizer.bins.encode(colorizer.chroma(luma))
     else:
-        logits = colorizer.logits(luma)
-        confidence = top_score(logits)
+        forecasts["model"] = colorizer.logits(luma)
+    for name, logits in forecasts.items():
+        first[name] = logits.argmax(0)
         error = ab_distance(merge_luma_chroma(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
-        result.rows["model"][-1].update(_bin_scores(logits, target))
-        result.tables["model"][-1]["right"] = reliability_table(confidence, logits.argmax(0) == target)
-        result.tables["model"][-1]["error"] = reliability_table(confidence, error, FINE_LEVELS)
-    for name, color in colors.items():
-        result.rows[name][-1]["bin_accuracy"] = float((colorizer.bins.encode(color) == target).double().mean())
+        result.rows[name][-1].update(_bin_scores(logits, target))
+        result.tables[name][-1]["right"] = reliability_table(top_score(logits), first[name] == target)
+        result.tables[name][-1]["error"] = reliability_table(top_score(logits), error, FINE_LEVELS)
+    for name, index in first.items():
+        result.rows[name][-1].setdefault("bin_accuracy", float((index == target).double().mean()))
+    for name, index in {**first, "truth": target}.items():
+        result.rows[name][-1]["stain_area"] = stain_area(index)
 
 
-def _scorer(truth: Tensor, bins: ColorBins, path: Path, judges: Mapping[str, ImageMetric]) -> Callable[[Tensor], Any]:
-    rarity = (1 / bins.frequency.clamp(min=1e-6)).float().to(truth.device)[bins.encode(chroma_of(truth))]
+def _scorer(truth: Tensor, path: Path, judges: Mapping[str, ImageMetric]) -> Callable[[Tensor], Any]:
+    weights = rarity(truth)
 
     def score(prediction: Tensor) -> dict[str, float]:
         return {
             "psnr": psnr(prediction, truth),
             "ab_error": float(ab_distance(prediction, truth).mean()),
             "auc": area_under_accuracy(prediction, truth),
-            "auc_rebalanced": area_under_accuracy(prediction, truth, rarity),
+            "auc_rebalanced": area_under_accuracy(prediction, truth, weights),
             "colorfulness": colorfulness(prediction),
             "colorfulness_absolute": colorfulness(prediction, "absolute"),
             **{name: judge(prediction, truth, path) for name, judge in judges.items()},

@@ -3,6 +3,9 @@
 Images here are float RGB tensors (3, H, W) in [0, 1], on any device.
 """
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,7 +14,9 @@ from skimage.measure import label
 from torch import Tensor
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import rgb_to_lab
+from colorlib.color.spaces import chroma_of, rgb_to_lab
+
+RULER = Path(__file__).with_name("ruler.json")
 
 
 def psnr(prediction: Tensor, truth: Tensor) -> float:
@@ -56,7 +61,7 @@ def area_under_accuracy(prediction: Tensor, truth: Tensor, pixel_weights: Tensor
     """Zhang et al.'s (2016, §3.1) AuC in percent: the share of pixels within t of the true (a, b), averaged over t.
 
     t runs over 0, 1 … 150 units of CIELAB (trapezoid rule). With ``pixel_weights`` (H, W), the inverse frequency of
-    each pixel's true bin, this is their rebalanced AuC, which a gray picture cannot win.
+    each pixel's true bin (`rarity`), this is their rebalanced AuC, which a gray picture cannot win.
 
     >>> area_under_accuracy(torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.5))
     100.0
@@ -94,6 +99,35 @@ def color_bleeding(chroma: Tensor, distance: Tensor, margin: float = 2.0) -> flo
     change = F.pad(chroma.diff(dim=-1).norm(dim=0), (0, 1)) + F.pad(chroma.diff(dim=-2).norm(dim=0), (0, 0, 0, 1))
     total = float(change.sum())
     return float(change[distance > margin].sum()) / total if total > 0 else float("nan")
+
+
+def stain_area(index: Tensor, small: float = 0.002) -> float:
+    """The share of a picture that is stains: areas of one bin, in bins (H, W), smaller than ``small`` of the picture.
+
+    Of a network's first choice it tells how much of the picture is speckle; the truth's own is above 0.
+
+    >>> index = torch.zeros(30, 30, dtype=torch.long)
+    >>> index[3, 3] = 1
+    >>> round(stain_area(index) * 900)
+    1
+    """
+    areas = np.bincount(label(index.cpu().numpy(), background=-1, connectivity=1).ravel())
+    return float(areas[areas < small * index.numel()].sum() / index.numel())
+
+
+@cache
+def ruler() -> ColorBins:
+    """The bins that weigh the pixels of every rebalanced AuC: of the bundled training photos, at 64 pixels a side.
+
+    Stored with the library, so that all models, whatever bins they have, are measured with the same weights.
+    """
+    return ColorBins.load(RULER)
+
+
+def rarity(truth: Tensor) -> Tensor:
+    """How rare the true color of each pixel is, (H, W): one over the share of its bin of `ruler`."""
+    bins = ruler()
+    return (1 / bins.frequency.clamp(min=1e-6)).float().to(truth.device)[bins.encode(chroma_of(truth))]
 
 
 def bin_accuracy(logits: Tensor, target: Tensor, top: int = 1) -> float:

@@ -121,7 +121,7 @@ def test_refusals(monkeypatch):
     with pytest.raises(ColorlibError, match="needs an alternative text"):
         figures.show(line(), name="fig99_line", alt="  ")
     monkeypatch.setattr(figures, "_lesson", None)
-    with pytest.raises(ColorlibError, match="begin"):
+    with pytest.raises(ColorlibError, match="start_notebook"):
         figures.show(line(), name="fig99_line", alt=ALT)
 
 

@@ -88,7 +88,7 @@ def test_everybody_is_measured_alike(colorizer, real_paths, baselines, tmp_path)
     result = measure(colorizer, paths, baselines, size=64, others=perfect, judges=brightness)
     assert result.photos == real_paths[:3] and list(result.left_out) == [broken]
     summary = result.summary()
-    assert summary.keys() == {"truth", "model", "oracle", *BASELINES}
+    assert summary.keys() == {"truth", "model", "oracle", "constant", *BASELINES}
     for name, metrics in summary.items():
         assert EVERY_METRIC | OF_ALL_PHOTOS | {"brightness"} <= metrics.keys()
         assert all(math.isfinite(v) for metric in metrics.values() for v in metric), name

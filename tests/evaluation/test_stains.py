@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from colorlib.evaluation import color_bleeding, distance_to_edge, stains
+from colorlib.evaluation import color_bleeding, distance_to_edge, stain_area, stains
 
 
 def components(index: torch.Tensor) -> int:
@@ -50,3 +50,13 @@ def test_colors_that_end_with_the_luma_do_not_bleed():
 
 def test_no_color_has_no_bleeding():
     assert math.isnan(color_bleeding(torch.full((2, 5, 5), 0.1), torch.zeros(5, 5)))
+
+
+def test_stain_area_counts_pixels_of_small_components():
+    index = torch.zeros(40, 50, dtype=torch.long)
+    index[5, 5:8] = 1  # 3 of 2000 pixels: below 0.2 %
+    index[20:30, 10:20] = 2  # 100 pixels
+    index[35, 0] = index[36, 1] = 2  # two, which only touch at a corner
+    assert stain_area(index) == pytest.approx(5 / 2000)
+    assert stain_area(index, small=0.06) == pytest.approx(105 / 2000)
+    assert stain_area(torch.arange(6).reshape(2, 3), small=0.5) == 1
