@@ -384,43 +384,47 @@ def with_an_epsilon(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
     return (powers / powers.sum()) @ colors
 
 
-def bisect(colorfulness_at: Callable[[float], float], target: float, halvings: int, low_if_above: bool) -> float:
-    low, high = 0.01, 10.0
-    for _ in range(halvings):
-        middle = (low * high) ** 0.5
-        if (colorfulness_at(middle) > target) == low_if_above:
-            low = middle
-        else:
-            high = middle
-    return (low * high) ** 0.5
+def as_printed_in_64_bits(z: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    return as_printed(z.double(), colors.double(), temperature)
 
 
-def too_few_halvings(colorfulness_at: Callable[[float], float], target: float) -> float:
-    return bisect(colorfulness_at, target, halvings=4, low_if_above=True)
+def chosen_on_the_same_photos(gains: Tensor) -> float:
+    return float(gains.mean(0).max())
 
 
-def wrong_half(colorfulness_at: Callable[[float], float], target: float) -> float:
-    return bisect(colorfulness_at, target, halvings=30, low_if_above=False)
+def chosen_for_each_photo(gains: Tensor) -> float:
+    return float(gains.max(1).values.mean())
 
 
-def within_one(colorfulness_at: Callable[[float], float], target: float) -> float:
-    return min(1.0, bisect(colorfulness_at, target, halvings=30, low_if_above=True))
+def chosen_within_the_half(gains: Tensor) -> float:
+    halves = gains[0::2], gains[1::2]
+    return float(torch.cat([half[:, half.mean(0).argmax()] for half in halves]).mean())
 
 
-def limits_swapped(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
-    return colors.mean(0), colors[logits.argmax()]
+def one_direction_only(gains: Tensor) -> float:
+    return float(gains[1::2, gains[0::2].mean(0).argmax()].mean())
 
 
-def gray_when_hot(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
-    return colors[logits.argmax()], torch.zeros(2)
+def halves_count_alike(gains: Tensor) -> float:
+    even, odd = gains[0::2], gains[1::2]
+    return float((odd[:, even.mean(0).argmax()].mean() + even[:, odd.mean(0).argmax()].mean()) / 2)
 
 
-def plain_mean_when_hot(logits: Tensor, colors: Tensor) -> tuple[Tensor, Tensor]:
-    return colors[logits.argmax()], logits.softmax(0) @ colors
+def mean_temperature(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
+    return torch.einsum("nhw,nc->chw", (logits / temperatures.mean()).softmax(0), colors)
 
 
-def hot_only(logits: Tensor, colors: Tensor) -> Tensor:
-    return colors.mean(0)
+def probabilities_divided(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
+    return torch.einsum("nhw,nc->chw", (logits.softmax(0) / temperatures).softmax(0), colors)
+
+
+def multiplied_by_temperature(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
+    return torch.einsum("nhw,nc->chw", (logits * temperatures).softmax(0), colors)
+
+
+def unstable_map(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
+    powers = (logits / temperatures).exp()
+    return torch.einsum("nhw,nc->chw", powers / powers.sum(0), colors)
 
 
 # Notebook 09
@@ -625,9 +629,22 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "loss_gradient": [unweighted_gradient, uphill, weighted_by_every_bin, overflowing_gradient],
     "uniform_loss": [32.0, 1 / 32, 5.0, -3.4657, 1.505],
     "best_step": [last_step, best_at_training, later_of_equals, its_loss, its_place],
-    "annealed_pixel": [as_printed, power_of_temperature, temperature_forgotten, likeliest_only, with_an_epsilon],
-    "find_temperature": [too_few_halvings, wrong_half, within_one],
-    "temperature_limits": [limits_swapped, gray_when_hot, plain_mean_when_hot, hot_only],
+    "annealed_pixel": [
+        as_printed,
+        as_printed_in_64_bits,
+        power_of_temperature,
+        temperature_forgotten,
+        likeliest_only,
+        with_an_epsilon,
+    ],
+    "honest_gain": [
+        chosen_on_the_same_photos,
+        chosen_for_each_photo,
+        chosen_within_the_half,
+        one_direction_only,
+        halves_count_alike,
+    ],
+    "annealed_map": [mean_temperature, probabilities_divided, multiplied_by_temperature, unstable_map],
     "paired_epochs": [epochs_of_one_set, epochs_swapped, epochs_without_batch, whole_epochs],
     "mirror_change": [not_mirrored_back, mirrored_upside_down, length_of_mean_change, mean_of_both_channels],
     "paired_interval": [interval_unpaired, interval_of_photos, interval_of_90_percent, interval_reversed],

@@ -23,8 +23,10 @@ __getattr__, __dir__, __all__ = lazily(
         "trainings": "compare_trainings",
         "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
         "start_notebook",
-        "plots": "bar_of_bins bin_colors bin_patches gamut image_grid order_by_hue pair_of_bars plot_intervals "
-        "plot_network plot_reliability plot_uv_map time_slice weight_card",
+        "plots": "bar_of_bins bin_colors bin_patches board_of_bins bounds_of captioned color_word gamut "
+        "image_grid influence_board order_by_hue pair_of_bars plot_band plot_confidence plot_frontier plot_influence "
+        "plot_intervals plot_network plot_reliability plot_seeds plot_uv_map ringed side_by_side time_slice "
+        "weight_card",
         "widgets": "choice hint_panel panel slider trial_panel upload uploaded_photo",
         "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
         "refreshed run_notebook run_workbook save_notebook source_hash",

@@ -400,30 +400,44 @@ def _annealed_pixel(annealed_pixel: Callable[[Tensor, Tensor, float], Tensor]) -
         expect(annealed_pixel(z, colors, temperature), right, f"For z = {_short(z)} and T = {temperature:g}")
     sure = torch.tensor([0.0, 1.0])
     expect(annealed_pixel(sure, colors[:2], 0.38), colors[1], "For z = [0, 1] and T = 0.38")
+    many = torch.linspace(-0.4, 0.4, 64).reshape(32, 2)
+    for kind in (torch.float32, torch.float64):  # 32 ** -1000 is 0 in 64 bits, too
+        flat = torch.full((32,), 1 / 32, dtype=kind)
+        expect(annealed_pixel(flat, many.to(kind), 0.001), many.mean(0), f"For 32 equal bins, T = 0.001 and {kind}")
 
 
-@exercise("find_temperature")
-def _find_temperature(find_temperature: Callable[[Callable[[float], float], float], float]) -> None:
-    """find_temperature(colourfulness_at, target): where in 0.01 to 10 a falling function takes a value."""
+@exercise("honest_gain")
+def _honest_gain(honest_gain: Callable[[Tensor], float]) -> None:
+    """honest_gain(gains): (photos, temperatures) -> mean gain at temperatures chosen on the other half."""
+    split = torch.tensor([[1.0, 0.0], [0.0, 3.0], [1.0, 0.0], [0.0, 3.0]])
+    expect(honest_gain(split), 0.0, "Where what is best for even rows is worst for odd ones")
+    uneven = torch.tensor([[1.0, 0.0], [2.0, 0.5], [3.0, 0.0]])
+    expect(honest_gain(uneven), 2.0, "For three photos, two of them in even rows, and one temperature best for all")
+    noise = torch.randn(31, 12, generator=torch.Generator().manual_seed(3)).double()
+    half = noise[0::2], noise[1::2]
+    read = [other[:, one.mean(0).argmax()] for one, other in (half, half[::-1])]
+    expect(honest_gain(noise), float(torch.cat(read).mean()), "For gains that are nothing but chance")
 
-    def falling(temperature: float) -> float:
-        return 50 / (1 + temperature)
 
-    for right in (1.0, 0.03, 7.0, 0.38):
-        expect(find_temperature(falling, falling(right)), right, f"For the target {falling(right):.4g}", 0.01 * right)
-    expect(find_temperature(falling, 100.0), 0.01, "For a target that no temperature reaches, above all values,", 1e-3)
-    expect(find_temperature(falling, 0.0), 10.0, "For a target that no temperature reaches, below all values,", 0.1)
-
-
-@exercise("temperature_limits")
-def _temperature_limits(temperature_limits: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
-    """temperature_limits(logits, colors): logits (n,), colours (n, 2) -> colours (2,) at T → 0 and T → ∞."""
-    logits, colors = torch.tensor([0.1, 2.0, -1.0]), torch.tensor([[0.1, 0.2], [-0.3, 0.1], [0.05, -0.3]])
-    answer = temperature_limits(logits, colors)
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise WrongAnswerError(f"I expected two colours, (at T → 0, at T → ∞), and got {_short(answer)}.")
-    for got, temperature, name in zip(answer, (0.0, 1e6), ("T → 0", "T → ∞"), strict=True):
-        expect(got, annealed_mean(logits.reshape(3, 1, 1), colors, temperature).flatten(), f"For {name}")
+@exercise("annealed_map")
+def _annealed_map(annealed_map: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """annealed_map(logits, colors, temperatures): (n, H, W), (n, 2), (H, W) -> chrominance (2, H, W)."""
+    generator = torch.Generator().manual_seed(0)
+    logits, colors = 9 * torch.randn(5, 3, 4, generator=generator), torch.rand(5, 2, generator=generator) - 0.5
+    for temperature in (1.0, 0.38, 0.001):
+        right = annealed_mean(logits, colors, temperature)
+        expect(
+            annealed_map(logits, colors, torch.full((3, 4), temperature)), right, f"With T = {temperature:g} everywhere"
+        )
+    steps = torch.logspace(-2, 1, 12).reshape(3, 4)
+    pixels = [
+        annealed_mean(logits[:, i // 4, i % 4].reshape(5, 1, 1), colors, float(steps.flatten()[i])) for i in range(12)
+    ]
+    expect(
+        annealed_map(logits, colors, steps),
+        torch.cat(pixels, 2).reshape(2, 3, 4),
+        "With a T for each pixel, 0.01 to 10,",
+    )
 
 
 # Notebook 07

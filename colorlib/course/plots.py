@@ -8,15 +8,17 @@ import torch
 from matplotlib import colormaps, font_manager
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image, ImageDraw, ImageFont
+from skimage.color import rgb2lab
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, merge_luma_chroma
 from colorlib.course.figures import PALETTE
-from colorlib.evaluation.intervals import Interval
+from colorlib.data.photos import to_uint8
+from colorlib.evaluation.intervals import Interval, bootstrap
 
 
 def image_grid(
@@ -36,7 +38,7 @@ def image_grid(
     """
     gap = 0.06
     title = 0.09 + 0.17 * max(text.count("\n") + 1 for text in column_titles) if column_titles else 0.0
-    margin = 0.1 + 0.085 * max(len(line) for text in row_titles for line in text.split("\n")) if row_titles else 0.0
+    margin = 0.1 + 0.095 * max(len(line) for text in row_titles for line in text.split("\n")) if row_titles else 0.0
     columns = max(map(len, rows))
     heights = [size * max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows]
     total_width = margin + columns * (size + gap) - gap
@@ -267,3 +269,198 @@ def plot_intervals(ax: Axes, summaries: dict[str, Interval], label: str = "") ->
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(label)
+
+
+def plot_band(ax: Axes, x: Sequence[float], table: np.ndarray, color: str, label: str, style: str = "o-") -> None:
+    """The mean over photos of a table (photos, len(x)) as a line, and its 95 % interval (bootstrap) as a band."""
+    summaries = [bootstrap(column) for column in table.T]
+    mean, low, high = np.array(summaries).T
+    ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    ax.plot(x, mean, style, color=color, markersize=3.5, label=label)
+
+
+def plot_frontier(
+    ax: Axes,
+    curves: dict[str, tuple[np.ndarray, np.ndarray]],
+    settings: Sequence[float],
+    points: dict[str, tuple[float, float]],
+) -> None:
+    """What two measures can be had together: a curve for each name, along which a setting runs, and single points.
+
+    ``curves`` holds (x, y) of as many numbers as there are ``settings``; each setting is written beside the first
+    curve, where there is room.
+    """
+    markers = iter("sD^vP")
+    for color, style, (name, (x, y)) in zip(PALETTE, ("o-", "s--", "^:", "v-."), curves.items(), strict=False):
+        ax.plot(x, y, style, color=color, markersize=4, label=name)
+    x, y = next(iter(curves.values()))
+    width, height = np.ptp(x) or 1.0, np.ptp(y) or 1.0
+    written: list[np.ndarray] = []
+    for place, setting in zip(np.stack([x / width, y / height], 1), settings, strict=True):
+        if all(np.linalg.norm(place - other) > 0.1 for other in written):
+            spot = place * [width, height]
+            ax.annotate(f"{setting:g}", spot, (6, 4), textcoords="offset points", fontsize=8, color=PALETTE[0])
+            written.append(place)
+    for i, (name, point) in enumerate(points.items()):
+        ax.plot(*point, next(markers), color="0.35", markersize=8)
+        ax.annotate(name, point, (7, 7 if i % 2 else -14), textcoords="offset points", color="0.25")
+
+
+HUES = {"red": 20, "orange": 60, "yellow": 100, "green": 140, "turquoise": 195, "blue": 265, "purple": 320}
+# Mean hues of CIELAB in degrees; orange-brown earth lies near 60, sky near 265.
+
+
+def color_word(rgb: np.ndarray) -> str:
+    """The word for a colour (3,) or for the mean of a picture (H, W, 3), uint8: "gray" or the nearest of HUES.
+
+    >>> color_word(np.array([30, 120, 220], np.uint8)), color_word(np.full((2, 2, 3), 90, np.uint8))
+    ('blue', 'gray')
+    """
+    mean = rgb.reshape(-1, 3).mean(0, dtype=np.float64) / 255
+    a, b = rgb2lab(mean.reshape(1, 1, 3))[0, 0, 1:]
+    if np.hypot(a, b) < 6:
+        return "gray"
+    hue = np.degrees(np.arctan2(b, a)) % 360
+    return min(HUES, key=lambda word: min(abs(hue - HUES[word]), 360 - abs(hue - HUES[word])))
+
+
+def ringed(rgb: np.ndarray, across: float, down: float) -> np.ndarray:
+    """A photo (H, W, 3) uint8 with a ring at a place given as shares 0 … 1 of its width and height."""
+    image = Image.fromarray(rgb)
+    x, y = across * (image.width - 1), down * (image.height - 1)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((x - 8, y - 8, x + 8, y + 8), outline="black", width=4)
+    draw.ellipse((x - 7, y - 7, x + 7, y + 7), outline="white", width=2)
+    return np.asarray(image)
+
+
+GAP = 6  # pixels between the pictures of a board
+
+
+def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of one height, (H, W, 3) uint8, in a row with white gaps between them.
+
+    >>> side_by_side([np.zeros((2, 10, 3), np.uint8)] * 3).shape
+    (2, 42, 3)
+    """
+    gap = np.full((pictures[0].shape[0], GAP, 3), 255, np.uint8)
+    return np.hstack([part for picture in pictures for part in (gap, picture)][1:])
+
+
+def board_of_bins(
+    pictures: Sequence[np.ndarray], bins: ColorBins, shares: Any, before: Any, color: np.ndarray, height: int = 110
+) -> np.ndarray:
+    """Pictures side by side above the probabilities of one of their pixels, uint8 (H, W, 3).
+
+    A bar for each bin's share (n,), in the bin's colour, a dark tick where it was ``before`` (n,), and at the right a
+    square of the ``color`` (3,) uint8 that comes of it.
+    """
+    row = side_by_side(pictures)
+    width = max(len(bins), row.shape[1] - height)
+    shares, before = np.asarray(shares, float), np.asarray(before, float)
+    which = np.arange(width) * len(bins) // width  # the bin of each column of pixels
+    scale = (height - 6) / max(shares.max(), before.max())
+    level = np.arange(height, 0, -1)[:, None]
+    colors = (255 * bin_colors(bins)).astype(np.uint8)
+    strip = np.where((level <= scale * shares[which])[..., None], colors[which], np.uint8(255))
+    strip[np.abs(level - scale * before[which]) < 1] = 40
+    square = np.broadcast_to(np.asarray(color, np.uint8), (height, height, 3))
+    below = np.hstack([strip, square])[:, : row.shape[1]]
+    return np.vstack([row, np.full((GAP, row.shape[1], 3), 255, np.uint8), below])
+
+
+def plot_influence(figure: Figure, maps: dict[str, np.ndarray], marked: dict[str, int]) -> None:
+    """Maps (H, W) of input pixels' influence on the middle one, on a logarithmic scale, with a square of a given side.
+
+    Each map is relative to its own largest value; the squares' sides, in pixels, are ``marked``.
+    """
+    axes = np.atleast_1d(figure.subplots(1, len(maps)))
+    for ax, (name, seen) in zip(axes, maps.items(), strict=True):
+        values = np.asarray(seen)
+        half = values.shape[0] / 2
+        heat = np.log10(np.clip(values / values.max(), 1e-4, None))
+        image = ax.imshow(heat, cmap="magma", vmin=-4, vmax=0, extent=(-half, half, half, -half))
+        side = marked[name]
+        ax.add_patch(Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=PALETTE[5], linewidth=1.3))
+        ax.set(xticks=[-34, 0, 34], yticks=[-34, 0, 34])
+        ax.set_title(f"{name}\n90 % within {side} px", fontsize=9)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[-4, -2, 0], label="influence")
+    bar.ax.set_yticklabels(["≤ 0.01 %", "1 %", "largest"])
+
+
+def plot_seeds(ax: Axes, parts: dict[str, dict[str, Sequence[float]]], label: str) -> None:
+    """A dot for each training: ``parts`` holds for each part the numbers of each contestant."""
+    width = 0.6 / len(parts)
+    for k, (part, contestants) in enumerate(parts.items()):
+        for place, numbers in enumerate(contestants.values()):
+            x = place + width * (k - (len(parts) - 1) / 2)
+            ax.plot([x] * len(numbers), numbers, "os^Dv"[k], color=PALETTE[k], alpha=0.8, label=None if place else part)
+    ax.axhline(0, color="0.4", linewidth=0.8)
+    names = list(next(iter(parts.values())))
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylabel(label)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def bounds_of(seen: torch.Tensor) -> list[int]:
+    """Top, bottom, left and right of the pixels of (H, W) that are not 0; of all pixels if none is.
+
+    >>> bounds_of(torch.eye(5)[1:3])
+    [0, 1, 1, 2]
+    """
+    lines = [line.nonzero().flatten() for line in (seen.any(1), seen.any(0))]
+    whole = [[0, side - 1] for side in seen.shape]
+    return [int(end) for line, all_ in zip(lines, whole) for end in ((line[0], line[-1]) if len(line) else all_)]
+
+
+def influence_board(luma: torch.Tensor, seen: torch.Tensor, zoom: int) -> Image.Image:
+    """A gray photo (H, W) with the pixels that a unit sees, (H, W), in a warm colour; beside it what it sees, enlarged.
+
+    ``zoom`` is how many pixels of the picture stand for each of the photo's.
+    """
+    heat = (seen / seen.max().clamp(min=1e-12)).sqrt()  # roots, so that the far pixels can be seen
+    warm = torch.tensor([0.84, 0.37, 0.0])[:, None, None]
+    picture = Image.fromarray(to_uint8(luma * (1 - heat) + warm * heat))
+    top, bottom, left, right = bounds_of(seen)
+    part = picture.crop((left, top, right + 1, bottom + 1))
+    large = picture.resize((zoom * picture.width, zoom * picture.height), Image.Resampling.NEAREST)
+    square = (zoom * left, zoom * top, zoom * (right + 1) - 1, zoom * (bottom + 1) - 1)
+    ImageDraw.Draw(large).rectangle(square, outline="white", width=2)
+    board = Image.new("RGB", (large.width + 8 + large.height, large.height), "white")
+    board.paste(large)
+    board.paste(part.resize((large.height, large.height), Image.Resampling.NEAREST), (large.width + 8, 0))
+    return board
+
+
+def plot_confidence(figure: Figure, rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str]) -> None:
+    """The paper's Figure 7: a row for each photo, with two pictures (H, W, 3) and maps (H, W) of score and ratio.
+
+    Light is sure. Each kind of map has one scale for all photos, up to its 99th percentile; the square root of its
+    range, so that one sure sky does not leave everything else black.
+    """
+    heights = [row[0].shape[0] / row[0].shape[1] for row in rows]
+    axes = figure.subplots(len(rows), 4, height_ratios=heights, squeeze=False)
+    for column, low in ((2, None), (3, 1.0)):
+        values = np.concatenate([row[column].ravel() for row in rows])
+        scale = PowerNorm(0.5, values.min() if low is None else low, max(np.quantile(values, 0.99), (low or 0) + 1e-3))
+        for ax, row in zip(axes[:, column], rows, strict=True):
+            image = ax.imshow(row[column], cmap="inferno", norm=scale)
+        figure.colorbar(image, ax=list(axes[:, column]), location="bottom", shrink=0.9, extend="max")
+    for line, row in zip(axes, rows, strict=True):
+        for ax, picture in zip(line[:2], row[:2], strict=True):
+            ax.imshow(picture)
+        for ax in line:
+            ax.set_axis_off()
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, loc="center", fontsize=10)
+
+
+def captioned(picture: np.ndarray, text: str, width: int) -> Image.Image:
+    """A picture (H, W, 3) uint8 at a width in pixels, with a line of text below it."""
+    image = Image.fromarray(picture)
+    image = image.resize((width, round(width * image.height / image.width)))
+    board = Image.new("RGB", (width, image.height + 24), "white")
+    board.paste(image)
+    font = ImageFont.load_default(size=13)
+    ImageDraw.Draw(board).text((4, image.height + 4), text, fill="black", font=font)
+    return board

@@ -16,6 +16,8 @@ PAPER: dict[str, tuple[str, ...]] = {
     "§1": (
         "the models trained following such methods usually tend to be very conservative, and to give desaturated, pale "
         "results.",
+        "is very heavy (taking more than 20 GB of memory), and the scale of their training set (several millions of "
+        "images) is prohibitive.",
         "The reason behind this complexity is that in order to encode meaningful features that help to colorize the "
         "image, the receptive field has to be large.",
     ),
