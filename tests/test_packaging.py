@@ -48,7 +48,7 @@ def imported(source: str) -> set[str]:
 def distributions_of(modules: set[str]) -> set[str]:
     """The packages that provide modules; a module that is not installed stands for itself."""
     providers = packages_distributions()
-    return {providers.get(module, [module])[0].lower() for module in modules}
+    return {providers.get(module, [module.replace("_", "-")])[0].lower() for module in modules}
 
 
 def code_of_notebooks() -> Iterator[str]:

@@ -181,4 +181,3 @@ def test_pyproject_and_environment_agree():
     assert python.removeprefix("python").strip() == project["requires-python"].strip()
     assert "dev" in project["optional-dependencies"]
     assert "pytorch" not in conda.get("channels", [])  # that channel is no longer maintained
-    assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(project["dependencies"])
