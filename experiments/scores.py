@@ -1,171 +1,172 @@
-"""How good is every bundled checkpoint? ``python -m experiments.scores [FOLDER …]`` writes scores.json and scores.md.
+"""How good is every bundled checkpoint? ``python -m experiments.scores [MODEL …]`` writes scores.json and scores.md.
 
-Each checkpoint colours the bundled validation photos, and those of the folders named (a folder's subfolders are its
-categories), at its three temperatures. Beside it stand gray, the mean colour, the mean colour of each luma, the network
-trained by L2 regression, and the paper's network at the temperature that it has for the same wish. A gain is the mean
-over photos of the difference on the same photo, with a bootstrap 95 % interval: where it excludes zero, the difference
-is real.
-
-Last, the bundled validation photos are coloured from smaller and larger frames than the one a checkpoint was measured
-to be best at: a photo of the same scene is then seen in fewer or more pixels.
+Each checkpoint colours the bundled validation photos at its own temperature. Beside it stand gray, the mean colour, the
+mean colour of each luma, the constant forecast and the truth; all are weighed by the same ruler. Every number is a mean
+over photos with its 95 % interval, every difference a verdict over the same photos. ``--held-out`` names more photos
+that no checkpoint was trained on: a folder, whose subfolders are its categories, or a cache made by `colorlib data
+prepare`, of which the validation photos are taken; they are scored by category, too.
 """
 
 import argparse
 import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import colorlib
-from colorlib.data import bundled, find_photos
-from colorlib.evaluation import BASELINES, INPUT_SIZES, Baselines, Evaluation, bootstrap, measure
+from colorlib.data import Cache, bundled, find_photos
+from colorlib.evaluation import (
+    BASELINES,
+    CONTENDERS,
+    METRICS,
+    Baselines,
+    Evaluation,
+    Verdict,
+    bootstrap,
+    measure,
+    photo_verdict,
+    to_json,
+)
+from colorlib.files import write_text
 from colorlib.models import bundled_checkpoints
-from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
-METRICS = ("psnr", "auc_rebalanced", "auc", "colorfulness", "bin_accuracy")
-RIVALS = {"l2": "colorunet-l2", "colorunet": "colorunet"}  # networks that the others are compared with
-OURS = ("colorunet", "colorunet-context")  # trained on photos of many sizes
+JUDGED = ("psnr", "auc_rebalanced")  # the metrics of which differences are judged
+L2 = "colorunet-l2"  # the foil: the same network, trained by regression
+Group = dict[Path, str]  # a photo's category
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.scores", description="Score the bundled checkpoints.")
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path, help="more photos, never trained on")
-    parser.add_argument("--most", type=int, default=10_000, help="take at most so many photos of a folder, evenly")
+    parser.add_argument("models", metavar="MODEL", nargs="*", help="only these checkpoints, by name or path")
+    parser.add_argument("--held-out", metavar="FOLDER", type=Path, help="more photos, or a cache, never trained on")
+    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="at most so many photos, evenly taken")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables go")
     args = parser.parse_args()
-    groups = {"bundled validation": {p.path: p.kind for p in bundled("validation")}}
-    for folder in args.folders:
-        paths = find_photos(folder)
-        paths = paths[:: max(1, -(-len(paths) // args.most))]
-        groups[folder.name] = {path: path.relative_to(folder).parts[0] for path in paths}
-    results = {name: score(kinds) for name, kinds in groups.items()}
-    sizes = {name: seen_at(name, list(groups["bundled validation"])) for name in OURS if name in bundled_checkpoints()}
-    everything = rounded(results | {"frames": sizes})
-    (HERE / "scores.json").write_text(json.dumps(everything, separators=(",", ":")) + "\n")
-    lines = [line for name, rows in results.items() for line in table(name, rows)] + frames_table(sizes)
-    (HERE / "scores.md").write_text("\n".join(lines))
+    models = args.models or list(bundled_checkpoints())
+    with tempfile.TemporaryDirectory() as scratch:
+        groups = {"bundled validation": {photo.path: photo.kind for photo in bundled("validation")}}
+        if args.held_out:
+            groups[args.held_out.name] = held_out(args.held_out, Path(scratch))
+        results = {name: score(models, thinned(group, args.most)) for name, group in groups.items()}
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_text(args.out / "scores.json", json.dumps(results, separators=(",", ":")) + "\n")
+    write_text(args.out / "scores.md", "\n".join(line for name in results for line in report(name, results[name])))
 
 
-def score(kinds: dict[Path, str]) -> list[dict[str, Any]]:
-    """One row for each checkpoint and temperature: all photos, and each category."""
-    found: dict[tuple[str, str], Evaluation] = {}  # by checkpoint and wish
-    chosen: dict[tuple[str, str], float] = {}
-    for name in bundled_checkpoints():
+def thinned(group: Group, most: int) -> Group:
+    """At most so many photos, evenly taken."""
+    return dict(list(group.items())[:: max(1, -(-len(group) // most))])
+
+
+def held_out(folder: Path, scratch: Path) -> Group:
+    """The photos of a folder, or the validation photos of a cache, which become files in scratch, with categories."""
+    if not (folder / "cache.json").exists():
+        return {path: path.relative_to(folder).parts[0] for path in find_photos(folder)}
+    cache = Cache(folder)
+    entries = [entry for entry in cache.entries if entry.split == "validation" and not entry.problem]
+    group: Group = {}
+    for number, (photos, entry) in enumerate(zip(cache.photos("validation").batches(1), entries, strict=True)):
+        (height, width), path = photos.sizes[0].tolist(), scratch / f"{number:06}.png"
+        Image.fromarray(photos.rgb[0, :height, :width].numpy()).save(path)
+        group[path] = entry.category
+    return group
+
+
+def score(models: Sequence[str], group: Group) -> dict[str, Any]:
+    """Every metric of every checkpoint and baseline, the verdicts over the foils, and the same by category."""
+    found: dict[str, Evaluation] = {}
+    for name in models:
         colorizer = colorlib.load(name)
-        for label, temperature in temperatures(colorizer).items():
-            found[name, label] = evaluation_of(colorizer, list(kinds), temperature)
-            chosen[name, label] = temperature
-            print(name, label, temperature, flush=True)
-    rows = []
-    for (name, label), result in found.items():
-        # A regression has one answer to every wish.
-        rivals = {short: found.get((rival, label)) or found.get((rival, "default")) for short, rival in RIVALS.items()}
-        present = {short: rival for short, rival in rivals.items() if rival}
-        row = {"model": name, "label": label, "temperature": chosen[name, label], "all": summary(result, present)}
-        categories = sorted(set(kinds.values()))
-        row["categories"] = {
-            category: summary(result, present, np.array([kinds[path] == category for path in result.photos]))
-            for category in (categories if len(categories) > 1 else [])
-        }
-        rows.append(row)
-    return rows
-
-
-def seen_at(name: str, paths: list[Path]) -> dict[int, dict[str, Any]]:
-    """By frame: the PSNR and rebalanced AuC gained over the checkpoint's own frame, and the colourfulness."""
-    colorizer = colorlib.load(name)
-    own, temperature = colorizer.input_size, colorizer.record["temperatures"]["faithful"]
-    reference = evaluation_of(colorizer, paths, temperature)
-    result: dict[int, dict[str, Any]] = {}
-    for frame in INPUT_SIZES:
-        colorizer.input_size = frame
-        evaluation = evaluation_of(colorizer, paths, temperature)
-        result[frame] = {
-            metric: bootstrap(evaluation.column("model", metric) - reference.column("model", metric))
-            for metric in ("psnr", "auc_rebalanced")
-        }
-        result[frame] |= {"own": own, "colorfulness": float(evaluation.column("model", "colorfulness").mean())}
-        print(name, "seen at", frame, result[frame]["psnr"], flush=True)
-    return result
-
-
-def temperatures(colorizer: Colorizer) -> dict[str, float]:
-    """A checkpoint's own temperature, and those chosen for fidelity and for vividness."""
-    return {"default": colorizer.temperature} | colorizer.record.get("temperatures", {})
-
-
-def evaluation_of(colorizer: Colorizer, paths: list[Path], temperature: float) -> Evaluation:
-    return measure(colorizer, paths, Baselines.from_dict(colorizer.record["baselines"]), temperature)
-
-
-def summary(result: Evaluation, rivals: dict[str, Evaluation], chosen: np.ndarray | None = None) -> dict[str, Any]:
-    """Metrics of a checkpoint and the truth, and the checkpoint's gains over all that it is compared with."""
-    chosen = np.ones(len(result.photos), bool) if chosen is None else chosen
-    model = {metric: result.column("model", metric)[chosen] for metric in METRICS}
-    others = {name: {m: result.column(name, m)[chosen] for m in ("psnr", "auc_rebalanced")} for name in BASELINES}
-    for name, rival in rivals.items():
-        others[name] = {m: rival.column("model", m)[chosen] for m in ("psnr", "auc_rebalanced")}
-    gains = {
-        metric: {name: bootstrap(model[metric] - other[metric]) for name, other in others.items()}
-        for metric in ("psnr", "auc_rebalanced")
-    }
-    truth = float(result.column("truth", "colorfulness")[chosen].mean())
+        found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record["baselines"]))
+        print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
+    foils = (*BASELINES, L2) if L2 in found else BASELINES
+    comparisons = len(JUDGED) * sum(name != foil for name in found for foil in foils)
+    categories = sorted(set(group.values()))
     return {
-        "photos": int(chosen.sum()),
-        **{metric: bootstrap(values) for metric, values in model.items()},
-        "truth_colorfulness": truth,
-        "gain": gains,
+        name: {
+            "photos": len(result.photos),
+            "temperature": colorlib.load(name).temperature,
+            "scores": to_json(result.summary()),
+            "verdicts": {
+                metric: {foil: plain(against(found, name, foil, metric, comparisons)) for foil in foils if foil != name}
+                for metric in JUDGED
+            },
+            "categories": {c: of_category(result, group, c) for c in categories if len(categories) > 1},
+        }
+        for name, result in found.items()
     }
 
 
-def rounded(value: Any) -> Any:
-    """The same with four decimals."""
-    if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [rounded(part) for part in value]
-    return round(value, 4) if isinstance(value, float) else value
+def against(found: dict[str, Evaluation], name: str, foil: str, metric: str, comparisons: int) -> Verdict:
+    """Whether a checkpoint has more of a metric than a foil, over the same photos."""
+    other = found[foil].column("model", metric) if foil in found else found[name].column(foil, metric)
+    return photo_verdict(found[name].column("model", metric), other, comparisons=comparisons)
 
 
-def table(name: str, rows: list[dict[str, Any]]) -> list[str]:
-    """The scores on a set of photos as lines of Markdown."""
-    photos = rows[0]["all"]["photos"]
-    others = list(rows[0]["all"]["gain"]["psnr"])
-    lines = [f"\n### {name}: {photos} photos\n"]
-    for metric, unit in (("psnr", "PSNR, dB"), ("auc_rebalanced", "rebalanced AuC, percentage points")):
-        lines += [f"Gain in {unit}, over …\n", f"| | T | {' | '.join(others)} |", "|---|---:|" + "---:|" * len(others)]
-        for row in rows:
-            gains = [row["all"]["gain"][metric][other] for other in others]
-            cells = [f"{g['mean']:+.2f} [{g['low']:.2f}, {g['high']:.2f}]" for g in gains]
-            lines.append(f"| {row['model']}, {row['label']} | {row['temperature']:g} | {' | '.join(cells)} |")
-        lines.append("")
-    categories = list(rows[0]["categories"])
-    truth = rows[0]["all"]["truth_colorfulness"]
-    lines.append(f"Colourfulness (truth: {truth:.1f}), bin accuracy, gain in PSNR over gray")
-    heads = " | ".join(f"{c} ({rows[0]['categories'][c]['photos']})" for c in categories)
-    lines += [f"\n| | colourfulness | accuracy | {heads} |", "|---|---:|---:|" + "---:|" * len(categories)]
-    for row in rows:
-        cells = [f"{row['all']['colorfulness']['mean']:.1f}", f"{row['all']['bin_accuracy']['mean'] * 100:.1f} %"]
-        cells += [f"{row['categories'][c]['gain']['psnr']['gray']['mean']:+.2f}" for c in categories]
-        lines.append(f"| {row['model']}, {row['label']} | {' | '.join(cells)} |")
-    return lines + [""]
+def plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON keeps it."""
+    excluded = verdict.excluded if np.isfinite(verdict.excluded) else None
+    return verdict._asdict() | {
+        "difference": verdict.difference.to_json(),
+        "excluded": excluded,
+        "text": f"{verdict:.2f}",
+    }
 
 
-def frames_table(sizes: dict[str, dict[int, dict[str, Any]]]) -> list[str]:
-    """What the size of the frame changes at prediction, as lines of Markdown."""
-    lines = ["\n### Seen in fewer or more pixels: bundled validation, at the faithful temperature\n"]
-    lines += [
-        "| | frame | PSNR, dB, against its own frame | rebalanced AuC, points | colourfulness |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name, frames in sizes.items():
-        for frame, row in frames.items():
-            gains = [row[metric] for metric in ("psnr", "auc_rebalanced")]
-            cells = [f"{g['mean']:+.2f} [{g['low']:.2f}, {g['high']:.2f}]" for g in gains]
-            mark = f"**{frame}**" if frame == row["own"] else str(frame)
-            lines.append(f"| {name} | {mark} | {' | '.join(cells)} | {row['colorfulness']:.1f} |")
-    return lines + [""]
+def of_category(result: Evaluation, group: Group, category: str) -> dict[str, Any]:
+    """How many photos of a category there are, and the gains over gray on them."""
+    chosen = np.array([group[path] == category for path in result.photos])
+    gains = {m: bootstrap((result.column("model", m) - result.column("gray", m))[chosen]).to_json() for m in JUDGED}
+    return {"photos": int(chosen.sum()), "gain over gray": gains}
+
+
+def report(group: str, results: dict[str, Any]) -> list[str]:
+    """The tables of one set of photos as lines of Markdown: scores, verdicts, categories."""
+    first = next(iter(results.values()))
+    metrics = list(dict.fromkeys(metric for row in first["scores"].values() for metric in row))
+    lines = [f"\n## {group}: {first['photos']} photos\n", "Means over photos with 95 % intervals.\n"]
+    lines += [f"| | T | {' | '.join(METRICS.get(m, m) for m in metrics)} |", "|---|---:|" + "---:|" * len(metrics)]
+    for name, result in results.items():
+        cells = [shown(result["scores"]["model"].get(metric)) for metric in metrics]
+        lines.append(f"| {name} | {result['temperature']:g} | {' | '.join(cells)} |")
+    for name in CONTENDERS:  # what costs no network is the same for all, but for the bins of the first
+        if name in first["scores"] and name != "model":
+            cells = [shown(first["scores"][name].get(metric)) for metric in metrics]
+            lines.append(f"| *{CONTENDERS[name]}* | | {' | '.join(cells)} |")
+    for metric in JUDGED:
+        lines += [f"\n{METRICS[metric]}: is it more than …?\n"]
+        foils = list(dict.fromkeys(foil for result in results.values() for foil in result["verdicts"][metric]))
+        lines += [f"| | {' | '.join(CONTENDERS.get(f, f) for f in foils)} |", "|---|" + "---|" * len(foils)]
+        for name, result in results.items():
+            texts = [result["verdicts"][metric].get(foil, {"text": "–"})["text"] for foil in foils]
+            lines.append(f"| {name} | {' | '.join(texts)} |")
+    if first["categories"]:
+        heads = [f"{category} ({row['photos']})" for category, row in first["categories"].items()]
+        lines += ["\nGain in PSNR over gray, dB, by category\n", f"| | {' | '.join(heads)} |"]
+        lines += ["|---|" + "---:|" * len(heads)]
+        for name, result in results.items():
+            cells = [shown(row["gain over gray"]["psnr"], "+") for row in result["categories"].values()]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def shown(kept: dict[str, float | None] | None, sign: str = "") -> str:
+    """An interval as a cell of a table; of a single photo, which has none, the number alone.
+
+    >>> shown({"mean": 20.0, "low": 19.5, "high": 21.0}), shown(None), shown({"mean": 2.0, "low": None, "high": None})
+    ('20 [19.5, 21]', '–', '2')
+    """
+    if kept is None or kept["mean"] is None:
+        return "–"
+    ends = (
+        "" if kept["low"] is None or kept["high"] is None else f" [{kept['low']:{sign}.3g}, {kept['high']:{sign}.3g}]"
+    )
+    return f"{kept['mean']:{sign}.3g}{ends}"
 
 
 if __name__ == "__main__":
