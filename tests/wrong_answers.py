@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorlib.evaluation import wilson_interval
+
 # Notebook 00
 
 
@@ -427,6 +429,50 @@ def unstable_map(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor
     return torch.einsum("nhw,nc->chw", powers / powers.sum(0), colors)
 
 
+def knobs_by_rare_colors_alone(
+    measure: Callable[[float, float], tuple[float, float]], target: Any
+) -> tuple[float, float]:
+    grid = [(lam, t) for lam in np.geomspace(0.01, 1, 25) for t in np.geomspace(0.05, 1, 25)]
+    return min(grid, key=lambda knobs: abs(measure(*knobs)[0] - target[0]))
+
+
+def knobs_without_units(measure: Callable[[float, float], tuple[float, float]], target: Any) -> tuple[float, float]:
+    grid = [(lam, t) for lam in np.geomspace(0.01, 1, 25) for t in np.geomspace(0.05, 1, 25)]
+    return min(grid, key=lambda knobs: sum(abs(a - b) for a, b in zip(measure(*knobs), target)))
+
+
+def knobs_one_after_the_other(
+    measure: Callable[[float, float], tuple[float, float]], target: Any
+) -> tuple[float, float]:
+    lam = min(np.geomspace(0.01, 1, 25), key=lambda lam: abs(measure(lam, 1.0)[0] - target[0]))
+    return lam, min(np.geomspace(0.05, 1, 25), key=lambda t: abs(measure(lam, t)[1] - target[1]))
+
+
+def knobs_swapped(measure: Callable[[float, float], tuple[float, float]], target: Any) -> tuple[float, float]:
+    grid = [(lam, t) for lam in np.geomspace(0.01, 1, 25) for t in np.geomspace(0.05, 1, 25)]
+    lam, t = min(grid, key=lambda k: sum(((a - b) / c) ** 2 for a, b, c in zip(measure(*k), target, (0.02, 2))))
+    return t, lam
+
+
+def answers_by_the_plain_interval(rate: float) -> int:
+    n = 1
+    while round(rate * n) / n + 1.96 * (round(rate * n) / n * (1 - round(rate * n) / n) / n) ** 0.5 >= 0.5:
+        n += 1
+    return n
+
+
+def answers_by_the_low_end(rate: float) -> int:
+    return next(n for n in range(1, 10_000) if wilson_interval(round(rate * n), n).low < 0.5)
+
+
+def answers_for_the_mean(rate: float) -> int:
+    return next(n for n in range(1, 10_000) if round(rate * n) / n < 0.5)
+
+
+def one_answer_too_many(rate: float) -> int:
+    return 1 + next(n for n in range(1, 10_000) if wilson_interval(round(rate * n), n).high < 0.5)
+
+
 # Notebook 09
 
 
@@ -586,6 +632,13 @@ def surest_as_numbers(confidence: Tensor, coverage: float) -> Tensor:
 
 
 WRONG_ANSWERS: dict[str, list[Any]] = {
+    "find_knobs": [knobs_by_rare_colors_alone, knobs_without_units, knobs_one_after_the_other, knobs_swapped],
+    "answers_needed": [
+        answers_by_the_plain_interval,
+        answers_by_the_low_end,
+        answers_for_the_mean,
+        one_answer_too_many,
+    ],
     "luma": [plain_mean, luma_with_a_channel, luma_of_bgr, modern_luma],
     "measure_psnr": [
         psnr_of_wrapped_differences,

@@ -485,28 +485,41 @@ def _jensen_shannon(answer: Callable[[Tensor, Tensor], float]) -> None:
     expect(answer(q, p), jensen_shannon(p, q), "For the same two the other way round")
 
 
-@exercise("adjust_logits")
-def _change_rebalancing(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-    """adjust_logits(probabilities, trained, wanted): (n, H, W) and two weights (n,) -> probabilities (n, H, W)."""
-    generator = torch.Generator().manual_seed(0)
-    probabilities = torch.rand(4, 2, 3, generator=generator).softmax(0)
-    trained, wanted = torch.tensor([0.5, 1.0, 2.0, 4.0]), torch.ones(4)
-    expect(answer(probabilities, trained, trained), probabilities, "With equal weights")
-    right = probabilities / trained[:, None, None]
-    expect(answer(probabilities, trained, wanted), right / right.sum(0), "To undo the weights [0.5, 1, 2, 4]")
-    back = probabilities * trained[:, None, None]
-    expect(answer(probabilities, wanted, trained), back / back.sum(0), "To introduce the weights [0.5, 1, 2, 4]")
+@exercise("find_knobs")
+def _find_knobs(answer: Callable[[Callable[[float, float], tuple[float, float]], tuple[float, float]], Any]) -> None:
+    """find_knobs(measure, target): (λ, T) at which the share of rare colours and the colourfulness match the target."""
+
+    def palette(lam: float, temperature: float) -> tuple[float, float]:
+        """Rare colours for boldness in λ and in T; vividness mostly for T, as a network's own are."""
+        boldness = -math.log10(lam)
+        return 0.15 * boldness / (1 + 3 * temperature), 20 + 15 * boldness + 25 / (1 + temperature)
+
+    for right in ((0.05, 0.3), (0.5, 0.1), (0.02, 0.9)):
+        target = palette(*right)
+        got = answer(palette, target)
+        if not isinstance(got, (tuple, list)) or len(got) != 2:
+            raise WrongAnswerError(f"I expected two numbers, (λ, T), and got {_short(got)}.")
+        lam, temperature = (float(value) for value in got)
+        if not (0.01 <= lam <= 1 and 0.05 <= temperature <= 1):
+            raise WrongAnswerError(
+                f"I expected λ in [0.01, 1] and T in [0.05, 1], and got {lam:.3g} and {temperature:.3g}."
+            )
+        rare, vivid = palette(lam, temperature)
+        if not (abs(rare - target[0]) <= 0.02 and abs(vivid - target[1]) <= 2):
+            there = f"{rare:.3f} and {vivid:.1f} at λ = {lam:.3g}, T = {temperature:.3g}"
+            raise WrongAnswerError(
+                f"For the target {target[0]:.3f} and {target[1]:.1f} I expected to come close, and got {there}."
+            )
 
 
-@exercise("wilson")
-def _wilson(answer: Callable[[int, int], Any]) -> None:
-    """wilson(fooled, trials): counts -> both ends of Wilson's 95 % interval."""
-    for fooled, trials in ((5, 10), (0, 10), (10, 10), (32, 100), (1, 1)):
-        ends = answer(fooled, trials)
-        if not isinstance(ends, (tuple, list)) or len(ends) != 2:
-            raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
-        for name, end, right in zip(("low", "high"), ends, wilson_interval(fooled, trials)[1:]):
-            expect(end, right, f"For {fooled} fooled of {trials} and the {name} end", 1e-3)
+@exercise("answers_needed")
+def _answers_needed(answer: Callable[[float], int]) -> None:
+    """answers_needed(rate): the smallest n whose round(rate · n) fooled have a Wilson interval below one half."""
+    for rate in (0.3, 0.1, 0.4, 0.45, 0.0):
+        n = 1
+        while wilson_interval(round(rate * n), n).high >= 0.5:
+            n += 1
+        expect(answer(rate), n, f"For a rate of {rate:g}", 0)
 
 
 # Notebook 09

@@ -19,6 +19,7 @@ from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, merge_luma_chroma
 from colorlib.course.figures import PALETTE
 from colorlib.data.photos import to_uint8
 from colorlib.evaluation.intervals import Interval, bootstrap
+from colorlib.evaluation.metrics import bin_histogram
 
 
 def image_grid(
@@ -464,3 +465,89 @@ def captioned(picture: np.ndarray, text: str, width: int) -> Image.Image:
     font = ImageFont.load_default(size=13)
     ImageDraw.Draw(board).text((4, image.height + 4), text, fill="black", font=font)
     return board
+
+
+def draw_figure9(bins: ColorBins, shares: dict[str, np.ndarray], title: str) -> Figure:
+    """The paper's Figure 9: truth beside first choices, truth beside the finished picture, and the training set.
+
+    ``shares`` holds histograms (n,) by the names "truth", "first choice" and "picture". Bars are in order of colour,
+    gray first, on a square-root scale that keeps rare bins visible.
+    """
+    order = order_by_hue(bins)
+    ordered = ColorBins(bins.colors[order], bins.frequency[order], bins.method)
+    figure = Figure(figsize=(10, 6.6))
+    axes = figure.subplots(3, 1, sharex=True)
+    for ax, row in zip(axes, ("first choice", "picture")):
+        pair_of_bars(ax, ordered, shares["truth"][order], shares[row][order])
+        ax.set(xlabel="", title=f"truth (filled), {row} (hatched)")
+    bar_of_bins(axes[2], ordered, ordered.frequency)
+    axes[2].set(title="all photos of the training set", xlabel="bin, in order of colour")
+    top = max(shares["truth"].max(), shares["first choice"].max(), shares["picture"].max(), float(bins.frequency.max()))
+    for ax in axes:
+        ax.set_yscale("function", functions=(np.sqrt, np.square))
+        ax.set_yticks([0.01, 0.05, 0.1, 0.2, 0.4])
+        ax.set(ylim=(0, 1.1 * top), ylabel="share of pixels")
+    axes[2].set_xticks(range(0, len(bins), 4))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def plot_lambda_sweep(
+    lams: Sequence[float], sweep: dict[str, list[dict[str, np.ndarray]]], own: dict[str, float], true_vivid: float
+) -> Figure:
+    """What λ, changed after training, does to the first choices, the picture, its colourfulness and its PSNR.
+
+    ``sweep`` has a row for each λ by network; a row has a number for each photo by the name of what was measured.
+    ``own`` is the λ with which each network answers, marked with a ring.
+    """
+    keys = ("rare in the first choice", "rare in the picture", "colourfulness", "PSNR (dB)")
+    figure = Figure(figsize=(11, 3.4))
+    for ax, key in zip(figure.subplots(1, len(keys)), keys):
+        for (name, rows), color, style in zip(sweep.items(), PALETTE, ("o-", "s--")):
+            summaries = [bootstrap(row[key]) for row in rows]
+            ax.fill_between(
+                lams, [s.low for s in summaries], [s.high for s in summaries], color=color, alpha=0.15, lw=0
+            )
+            ax.plot(lams, [s.mean for s in summaries], style, color=color, markersize=4, label=name)
+            if own[name] in lams:
+                mean = summaries[list(lams).index(own[name])].mean
+                ax.plot(own[name], mean, "o", color=color, markersize=11, fillstyle="none")
+        if key.startswith("rare"):
+            first = next(iter(sweep.values()))[0]
+            ax.axhline(first["rare in the truth"].mean(), color="black", linestyle=":", linewidth=1)
+        if key == "colourfulness":
+            ax.axhline(true_vivid, color="black", linestyle=":", linewidth=1)
+        ax.set_xscale("log")
+        ax.set_xticks([0.01, 0.1, 1], labels=["0.01", "0.1", "1"])
+        ax.set(title=key, xlabel="λ, set after training")
+    figure.axes[0].annotate(
+        "dotted: truth\nring: its own λ", (0.97, 0.97), xycoords="axes fraction", ha="right", va="top"
+    )
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
+
+
+def board_of_histograms(pictures: Sequence[torch.Tensor], bins: ColorBins, width: int = 384) -> np.ndarray:
+    """Pictures (3, H, W) of one shape side by side, each above its histogram over the bins: uint8 (H, W, 3).
+
+    Histograms stand in order of colour, on a square-root scale up to 50 %.
+
+    >>> bins = ColorBins(torch.rand(4, 2) - 0.5, torch.full((4,), 0.25), "kmeans")
+    >>> board_of_histograms([torch.rand(3, 20, 40)] * 2, bins, width=80).shape
+    (134, 168, 3)
+    """
+    order = order_by_hue(bins)
+    swatches = (bin_colors(bins)[order] * 255).round().astype(np.uint8)
+    columns = []
+    for picture in pictures:
+        image = Image.fromarray(to_uint8(picture))
+        image = image.resize((width, width * image.height // image.width))
+        shares = bin_histogram(chroma_of(picture), bins).numpy()[order]
+        which = np.arange(width) * len(bins) // width  # the bin of each column of pixels
+        level = np.arange(90, 0, -1)[:, None] / 90
+        bars = np.where(
+            (level <= np.sqrt(np.minimum(shares / 0.5, 1))[which])[..., None], swatches[which], np.uint8(255)
+        )
+        columns.append(np.vstack([np.asarray(image), np.full((4, width, 3), 255, np.uint8), bars]))
+    gap = np.full((columns[0].shape[0], 8, 3), 255, np.uint8)
+    return np.hstack([part for column in columns for part in (gap, column)][1:])

@@ -30,7 +30,7 @@ from colorlib.training.photos import load_photos
 INPUT_SIZES = (64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 320)  # at which a network may look at a photo
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 MOST_TO_CHOOSE_ON = 120  # photos are enough to choose an input size and temperatures on
-AS_COLORFUL = 0.9  # as the photos themselves: what the default temperature is to reach
+AS_COLORFUL = 0.85  # of the photos' own colour: what the default temperature is to reach
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,13 @@ class Frontier:
         return self.temperatures[self._lively(row)]
 
     def best_lam(self) -> float:
-        """The λ whose pictures have the highest PSNR where they are lively."""
-        return self.lams[max(range(len(self.lams)), key=lambda row: self.psnr[row][self._lively(row)])]
+        """The λ whose pictures have the highest PSNR where they are lively; one at which none is loses to any other."""
+
+        def merit(row: int) -> tuple[bool, float]:
+            column = self._lively(row)
+            return bool(self.colorfulness[row][column] >= AS_COLORFUL * self.truth), float(self.psnr[row][column])
+
+        return self.lams[max(range(len(self.lams)), key=merit)]
 
     def _lively(self, row: int) -> int:
         colorful = self.colorfulness[row] >= AS_COLORFUL * self.truth

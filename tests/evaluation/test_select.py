@@ -63,14 +63,16 @@ def test_the_three_temperatures():
     assert frontier([23.0, 24.0, 23.95], [38, 30, 20]).faithful() == 2.0  # within 0.1 dB of the best: the most careful
     assert frontier([23.0, 24.0, 23.0], [38, 30, 20]).faithful() == 1.0
     assert frontier([23.0, 24.0, 23.0], [44, 39, 20]).vivid() == 1.0
-    assert frontier([23.0, 23.5, 24.0], [41, 36, 20]).lively() == 1.0  # the best PSNR of those with 90 % of the colour
-    assert frontier([23.0, 23.5, 24.0], [41, 35, 20]).lively() == 0.5
+    assert frontier([23.0, 23.5, 24.0], [41, 35, 20]).lively() == 1.0  # the best PSNR of those with 85 % of the colour
+    assert frontier([23.0, 23.5, 24.0], [41, 33, 20]).lively() == 0.5
     assert frontier([23.0, 23.5, 24.0], [10, 15, 12]).lively() == 1.0  # none has: the most colourful
 
 
 def test_the_best_lambda_is_judged_where_its_pictures_are_lively():
     both = Frontier((0.5, 0.1), (0.5, 1.0), np.array([[22.0, 25.0], [23.0, 24.0]]), np.array([[40, 20], [40, 30]]), 40)
     assert both.best_lam() == 0.1  # although the other has the highest PSNR of all, paler
+    pale = Frontier((0.5, 0.1), (1.0,), np.array([[25.0], [23.0]]), np.array([[20], [40]]), 40)
+    assert pale.best_lam() == 0.1  # the other is never lively
 
 
 def test_best_input_size_is_the_smallest_that_costs_little(colorizer, photos):
