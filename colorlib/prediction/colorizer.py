@@ -18,7 +18,7 @@ from colorlib.parallel import find_device
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.upsampling import upsample_and_merge
 
-DEFAULT_MODEL = "colorunet-context"
+DEFAULT_MODEL = "liteunet"
 
 
 class Colorizer:
