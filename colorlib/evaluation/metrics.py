@@ -93,7 +93,7 @@ def color_bleeding(chroma: Tensor, distance: Tensor, margin: float = 2.0) -> flo
     have shades. NaN where no colour changes at all.
 
     >>> chroma = torch.tensor([[[0.0, 0.1, 0.1, 0.1, 0.0]]]).expand(2, 1, 5)
-    >>> round(colour_bleeding(chroma, torch.tensor([[1.0, 0.0, 1.0, 2.0, 3.0]]), margin=1.0), 3)
+    >>> round(color_bleeding(chroma, torch.tensor([[1.0, 0.0, 1.0, 2.0, 3.0]]), margin=1.0), 3)
     0.5
     """
     change = F.pad(chroma.diff(dim=-1).norm(dim=0), (0, 1)) + F.pad(chroma.diff(dim=-2).norm(dim=0), (0, 0, 0, 1))

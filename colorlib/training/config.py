@@ -97,8 +97,6 @@ class TrainingConfig:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         if self.bins not in BIN_METHODS and not Path(self.bins).is_file():
             raise ColorlibError(f"bins must be kmeans, grid, or a file written by `colorlib bins`; got {self.bins!r}")
-        if self.device.partition(":")[0] == "mps":
-            raise ColorlibError("training on mps is not supported, which has no 64-bit sums: use cpu or cuda")
         if self.pretrained and self.model != "LiteUNet":
             raise ColorlibError(f"pretrained goes with the model LiteUNet, which has such an encoder; got {self.model}")
         if find_device(self.device).type == "mps":

@@ -218,7 +218,7 @@ def test_logits_and_probabilities_at_any_size(colorizer, height, width):
         torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("luma", [np.zeros((3, 4, 4)), np.zeros((0, 4)), np.zeros(4)])
+@pytest.mark.parametrize("luma", [np.zeros((1, 3, 4, 4)), np.zeros((0, 4)), np.zeros((0, 4, 4)), np.zeros(4)])
 def test_wrong_lumas_are_refused(colorizer, luma):
     with pytest.raises(ColorlibError, match=r"\(H, W\)"):
         colorizer.logits(luma)
