@@ -237,7 +237,7 @@ from colorlib.data import Cache
 from colorlib.training import draw_batch
 from colorlib.training import TrainingConfig
 size = int(sys.argv[2])
-config = TrainingConfig(frame=size, smallest=size, crop=size // 2, batch=64)
+config = TrainingConfig(image_size=size, min_size=size, crop=size // 2, batch_size=64)
 frames = Cache(sys.argv[1], verify=False).photos("train")
 for step in range(200):
     draw_batch(frames, step, config)

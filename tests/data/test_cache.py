@@ -706,15 +706,20 @@ def test_the_shell_fetches_the_paper_set(sun_archive, imagenet_archives, tmp_pat
 
 def test_training_reads_a_cache(tree, tmp_path):
     prepare(sources.folder_sources(tree), tmp_path / "cache", SIZE)
-    settings = {"out": str(tmp_path / "run"), "photos": [str(tmp_path / "cache")], "frame": SIZE, "smallest": 40}
-    settings |= {"crop": 32, "steps": 3, "batch": 4, "n": 8, "validate_every": 3}
+    settings = {
+        "out_dir": str(tmp_path / "run"),
+        "photos": [str(tmp_path / "cache")],
+        "image_size": SIZE,
+        "min_size": 40,
+    }
+    settings |= {"crop": 32, "max_steps": 3, "batch_size": 4, "num_bins": 8, "validate_every": 3}
     training, validation, counts = load_photos(TrainingConfig.from_dict(settings))
     assert (len(training), len(validation)) == (68, 12)
     categories = {"cache/mountain": 26, "cache/sea": 27, "cache/sea/coast": 27}
     assert counts == {"cache": 80, **categories, "used": 68, "left out": 12}
     assert train(TrainingConfig.from_dict(settings)).exists()
-    with pytest.raises(ColorlibError, match="frames of 48 pixels"):
-        load_photos(TrainingConfig.from_dict({**settings, "frame": 64}))
+    with pytest.raises(ColorlibError, match="photos of 48 pixels"):
+        load_photos(TrainingConfig.from_dict({**settings, "image_size": 64}))
     with pytest.raises(ColorlibError, match="trains alone"):
         load_photos(TrainingConfig.from_dict({**settings, "photos": [str(tmp_path / "cache"), str(tree)]}))
 

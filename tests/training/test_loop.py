@@ -458,7 +458,7 @@ if __name__ == "__main__":
     photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
     UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-    config = TrainingConfig.from_yaml(world / "config.yaml", out=out, steps=60, checkpoint_minutes=0.0)
+    config = TrainingConfig.from_yaml(world / "config.yaml", out_dir=out, max_steps=60, checkpoint_minutes=0.0)
     train(config)
 """
 
