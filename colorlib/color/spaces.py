@@ -47,7 +47,7 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
     >>> torch.allclose(yuv_to_rgb(rgb_to_yuv(rgb)), rgb)
     True
     """
-    return _mix_channels(yuv, YUV_TO_RGB)
+    return mix_channels(yuv, YUV_TO_RGB)
 
 
 def luma_of(rgb: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def luma_of(rgb: Tensor) -> Tensor:
     >>> luma_of(torch.ones(3, 2, 2)).shape
     torch.Size([2, 2])
     """
-    return _mix_channels(rgb, RGB_TO_YUV[:1]).squeeze(-3)
+    return mix_channels(rgb, RGB_TO_YUV[:1]).squeeze(-3)
 
 
 def chroma_of(rgb: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def chroma_of(rgb: Tensor) -> Tensor:
     # The coefficients of U and of V sum to 0, so that of green follows from the others. Taking the differences first
     # makes the chrominance of gray exactly 0, in any precision: rounding must not decide which bin gray belongs to.
     red, green, blue = rgb.unbind(-3)
-    return _mix_channels(torch.stack([red - green, blue - green], dim=-3), RGB_TO_YUV[1:, [0, 2]])
+    return mix_channels(torch.stack([red - green, blue - green], dim=-3), RGB_TO_YUV[1:, [0, 2]])
 
 
 def merge_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ def merge_luma_chroma(luma: Tensor, chroma: Tensor) -> Tensor:
     >>> bool((rgb >= 0).all() and (rgb <= 1).all()), torch.allclose(luma_of(rgb), luma, atol=1e-5)
     (True, True)
     """
-    color = _mix_channels(chroma, YUV_TO_RGB[:, 1:])  # how far each RGB channel moves from gray
+    color = mix_channels(chroma, YUV_TO_RGB[:, 1:])  # how far each RGB channel moves from gray
     gray = luma.unsqueeze(-3)
     room = torch.where(color > 0, 1 - gray, gray)
     scale = (room / color.abs().clamp(min=1e-12)).amin(dim=-3, keepdim=True).clamp(max=1)
@@ -102,14 +102,14 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     """
     _require_image(rgb, 3)
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = _mix_channels(linear, RGB_TO_XYZ / D65_WHITE[:, None])
+    xyz = mix_channels(linear, RGB_TO_XYZ / D65_WHITE[:, None])
     # The cube root's slope is infinite at 0: the clamp keeps gradients finite on the unused branch.
     root = torch.where(xyz > 0.008856, xyz.clamp(min=0.008856) ** (1 / 3), 7.787 * xyz + 16 / 116)
     x, y, z = root.unbind(-3)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-3)
 
 
-def _mix_channels(image: Tensor, matrix: Tensor) -> Tensor:
+def mix_channels(image: Tensor, matrix: Tensor) -> Tensor:
     """Multiply every pixel's channel vector, shape (..., C, H, W), by a matrix."""
     _require_image(image, matrix.shape[1])
     return torch.einsum("ij,...jhw->...ihw", matrix.to(image), image)
