@@ -532,7 +532,7 @@ def board_of_histograms(pictures: Sequence[torch.Tensor], bins: ColorBins, width
 
     Histograms stand in order of colour, on a square-root scale up to 50 %.
 
-    >>> bins = ColorBins(torch.rand(4, 2) - 0.5, torch.full((4,), 0.25), "kmeans")
+    >>> bins = ColorBins(torch.rand(4, 2).double() - 0.5, torch.full((4,), 0.25).double(), "kmeans")
     >>> board_of_histograms([torch.rand(3, 20, 40)] * 2, bins, width=80).shape
     (134, 168, 3)
     """

@@ -49,6 +49,8 @@ PAPER: dict[str, tuple[str, ...]] = {
         "additional batch normalization layers to improve training stability.",
     ),
     "§3.1": (
+        "Conceptual because it seems too optimistic to try to train a rather lightweight model on a very diversified "
+        "dataset, and practical because it eventually comes down to computing time.",
         "We selected 8 categories from ImageNet and 14 categories from SUN, that correspond mainly to nature "
         "landscapes.",
         "Our final training set is composed of 13,469 images",
@@ -66,6 +68,9 @@ PAPER: dict[str, tuple[str, ...]] = {
         "the size of our training set is dilated sevenfold.",
     ),
     "§4.1": (
+        "The final number of classes chosen for the ColorDiscretizer is",
+        "as we want this to be as small as possible (it conditions the size of the output tensor) but 30 color bins is "
+        "enough to get a very good visual fidelity.",
         "there is no relevant metric of the performance of our model.",
         "we want this to be as small as possible (it conditions the size of the output tensor) but 30 color bins is "
         "enough to get a very good visual fidelity.",

@@ -26,8 +26,8 @@ def thumbnail(rgb: np.ndarray) -> np.ndarray:
 def near_duplicates(thumbnails: "np.ndarray | Tensor", alike: float = ALIKE) -> list[tuple[int, int]]:
     """The pairs (i < j) of thumbnails (N, 576) that correlate above ``alike``, one of them mirrored or not.
 
-    >>> photo = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-    >>> other = np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    >>> photo = np.random.default_rng(0).integers(0, 255, (48, 72, 3), dtype=np.uint8)
+    >>> other = np.random.default_rng(1).integers(0, 255, (48, 72, 3), dtype=np.uint8)
     >>> near_duplicates(np.stack([thumbnail(photo), thumbnail(other), thumbnail(photo[:, ::-1])]))
     [(0, 2)]
     """
