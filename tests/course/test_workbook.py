@@ -273,4 +273,4 @@ def test_parameters_folder_and_library_of_the_kernel(course, tmp_path):
     steps, rate, folder, file = notebook.cells[-1].outputs[0].text.split()
     assert (int(steps), float(rate)) == (9, 1)
     assert Path(folder).resolve() == course.resolve()
-    assert Path(file).parent == Path(workbook.__file__).parent
+    assert Path(file).parent == Path(workbook.__file__).parents[1]

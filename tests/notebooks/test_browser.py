@@ -36,8 +36,8 @@ def test_lambda_follows_mouse_keyboard_and_list(opened):
     opened.locator(".noUi-handle").focus()
     before, now = after(opened, lambda: opened.keyboard.press("ArrowLeft"))
     assert value_of(now, "λ") < value_of(before, "λ")
-    before, now = after(opened, lambda: opened.locator(".jupyter-widgets select").select_option("ours: k-means"))
-    assert "paper" in before and "ours: k-means" in now
+    before, now = after(opened, lambda: opened.locator(".jupyter-widgets select").select_option("k-means [ours]"))
+    assert "authors' code" in before and "k-means [ours]" in now
     opened.get_by_text("lambda_for: not started yet").wait_for(timeout=5 * MINUTE)  # the last cell has run, too
 
 

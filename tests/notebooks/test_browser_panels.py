@@ -15,10 +15,12 @@ from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
 from playwright.sync_api import Locator, Page
 
 from colorlib.course import NOTEBOOKS
+from colorlib.course.plots import GAP
 from colorlib.data import write_photo
 from colorlib.files import read_rows
 
 pytestmark = pytest.mark.slow
+BARS = GAP + 110  # below the photos of notebook 06
 
 
 def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -30,7 +32,7 @@ def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 def variables(source: str) -> tuple[set[str], set[str]]:
     """The notebook's variables that a cell sets, and those that it needs from cells above."""
     top = symtable.symtable(source, "cell", "exec")
-    sets = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned()}
+    sets = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     reads = {s.get_name() for scope in scopes(top) for s in scope.get_symbols() if s.is_referenced() and s.is_global()}
     reads |= {symbol.get_name() for symbol in top.get_symbols() if symbol.is_referenced()}
     return sets, reads - sets
@@ -144,23 +146,23 @@ def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, tmp_pat
     assert number(now, "temperature ") > 1.1 * number(before, "temperature ")
 
     before, now = after(opened, press(opened, 1, "ArrowRight"))
-    assert place_of(before) == (50, 50) and place_of(now) == (51, 50)
+    left, top = place_of(before)  # the panel opens at the pixel that the text speaks of
+    assert place_of(now) == (left + 1, top)
     before, now = after(opened, press(opened, 2, "ArrowUp"))
-    assert place_of(now) == (51, 51)
+    assert place_of(now) == (left + 1, top + 1)
 
     width, height = natural_size(opened)
     box = picture(opened).bounding_box()
     assert box
-    zoom, photo = box["width"] / width, (width - 8) / 3
-    down = 0.3 * (height - 70)
-    target = {"x": zoom * (2 * (photo + 4) + 0.25 * photo), "y": zoom * down}  # in the truth, the third photo
+    zoom, photo = box["width"] / width, (width - GAP) / 2
+    target = {"x": zoom * (photo + GAP + 0.25 * photo), "y": zoom * 0.3 * (height - BARS)}  # in the truth, on the right
     before, now = after(opened, lambda: picture(opened).click(position=target))
     assert place_of(now) == pytest.approx((25, 30), abs=1)
 
     write_photo(tmp_path / "my holiday.png", synthetic_photo)
     before, now = after(opened, choose_file(opened, tmp_path / "my holiday.png"))
-    assert now.startswith("my holiday.png: gray, coloured") and place_of(now) == place_of(before)
-    assert natural_size(opened) == [3 * synthetic_photo.shape[1] + 8, synthetic_photo.shape[0] + 70]
+    assert now.startswith("my holiday.png, coloured by") and place_of(now) == place_of(before)
+    assert natural_size(opened) == [2 * synthetic_photo.shape[1] + GAP, synthetic_photo.shape[0] + BARS]
     before, now = after(opened, choose_from_list(opened, 1))  # the upload is put away
     assert not now.startswith("my holiday")
 
@@ -181,7 +183,7 @@ def test_the_careful_painter(opened, synthetic_photo, tmp_path):
 @notebook(
     "08_color_histograms",
     "panel",
-    "forced_choice.trial_panel",
+    "trial_panel",
     photo_count=4,
     test_trials=2,
     visible_seconds=0.0,
