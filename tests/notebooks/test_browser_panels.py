@@ -18,6 +18,7 @@ from colorlib.course import NOTEBOOKS
 from colorlib.course.plots import GAP
 from colorlib.data import write_photo
 from colorlib.files import read_rows
+from colorlib.prediction import read_hints
 
 pytestmark = pytest.mark.slow
 BARS = GAP + 110  # below the photos of notebook 06
@@ -213,3 +214,46 @@ def test_two_knobs_and_the_human_test_by_keyboard(opened, lab):
     answers = read_rows(lab[0] / "answers.csv")
     assert [answer["chosen_side"] for answer in answers] == ["left", "right"]
     assert len({answer["photo"] for answer in answers}) == 2
+
+
+@notebook("12_seeds_and_hints", "hint_panel", photo_count=2)
+def test_hints_by_mouse_and_keyboard_undone_saved_and_loaded(opened, lab):
+    def button(name: str) -> Locator:
+        return opened.get_by_role("button", name=name, exact=True)
+
+    def hints(alt: str) -> int:
+        return int(number(alt, behind=" hints"))
+
+    box = picture(opened).bounding_box()
+    assert box
+    target = {"x": 0.3 * box["width"], "y": 0.6 * box["height"]}
+    before, now = after(opened, lambda: picture(opened).click(position=target))
+    assert hints(now) == 0 and place_of(now) == pytest.approx((30, 60), abs=1)
+
+    likeliest = opened.locator(".colorlib-panel").locator("xpath=..").locator("button[title*='probability']").first
+    share = str(likeliest.text_content())
+    assert now.endswith(f"with {share}")  # the first swatch is what the alternative text names
+    before, now = after(opened, likeliest.click)
+    assert hints(now) == 1
+    before, now = after(opened, press(opened, 0, "ArrowRight"))
+    assert hints(now) == 1 and place_of(now)[0] == place_of(before)[0] + 1
+
+    def use_any() -> None:
+        button("Use this colour").focus()
+        opened.keyboard.press("Space")
+
+    before, now = after(opened, use_any)
+    assert hints(now) == 2
+    button("Save").click()
+    opened.get_by_role("status").get_by_text("saved to").wait_for()
+    saved = read_hints(lab[0] / "hints.json")
+    assert [hint.x for hint in saved] == pytest.approx([0.3, 0.31], abs=0.02)
+
+    before, now = after(opened, button("Undo").click)
+    assert hints(now) == 1
+    before, now = after(opened, button("Load").click)
+    assert hints(now) == 2
+    (lab[0] / "hints.json").write_text('{"hints": [{"x": 7}]}')
+    button("Load").click()
+    opened.get_by_role("alert").get_by_text("hints.json: not hints").wait_for()  # and the hints stay as they are
+    assert hints(str(picture(opened).get_attribute("alt"))) == 2
