@@ -9,6 +9,7 @@ from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_op
 SMOOTHERS = (
     "kernel",
     "exponential",
+    "still",
     "published",
     "confidence",
     "motion",
@@ -30,6 +31,7 @@ def add_arguments(commands: Commands) -> None:
         "interrupted run has coloured, but for the last half minute of film, is kept for --resume.",
         "video old.mp4 new.mp4",
         "video old.avi out/ --window 0                  each frame by itself",
+        "video old.mp4 new.mp4 --method still           steadier where nothing moves",
         "video old.mp4 new.mkv --method motion --side-by-side",
         "video old.mp4 new.mp4 --resume                 go on after an interruption",
     )
@@ -44,8 +46,9 @@ def add_arguments(commands: Commands) -> None:
         "--method",
         choices=SMOOTHERS,
         default=SMOOTHERS[0],
-        help="the paper's kernel; endless; as its authors' code has it; weighted by confidence; along the motion; "
-        "carrying confident pixels as seeds; averaging colours, to compare (default: kernel)",
+        help="the paper's kernel; endless; with a longer memory where nothing moves; as the paper's authors' code has "
+        "it; weighted by confidence; along the motion; carrying confident pixels as seeds; averaging colours, to "
+        "compare (default: kernel)",
     )
     parser.add_argument("--no-cuts", dest="cuts", action="store_false", help="average across scene cuts, too")
     parser.add_argument("--side-by-side", action="store_true", help="the gray film at the left")

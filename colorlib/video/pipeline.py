@@ -37,6 +37,7 @@ from colorlib.video.smoothing import (
     ColorKernel,
     ConfidenceKernel,
     Smoother,
+    StillKernel,
     TemporalKernel,
     published_alpha,
     smooth_colors,
@@ -49,6 +50,7 @@ T = TypeVar("T")
 SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
     "kernel": TemporalKernel,
     "exponential": lambda alpha, window: TemporalKernel(alpha, inf),
+    "still": StillKernel,
     "published": lambda alpha, window: TemporalKernel(published_alpha(alpha), inf),
     "confidence": ConfidenceKernel,
     "motion": MotionKernel,

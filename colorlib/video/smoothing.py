@@ -9,6 +9,7 @@ from math import exp, expm1, inf, isfinite, log, log1p
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from colorlib.errors import ColorlibError
@@ -109,6 +110,44 @@ class TemporalKernel:
         self._state = torch.zeros_like(frame), torch.zeros_like(frame)
         if self.keeps_frames:
             self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
+
+
+class StillKernel:
+    """The paper's kernel with a longer memory where nothing moves, and a shorter one where much does [ours].
+
+    S_t = b · S_{t-1} + p_t, divided by the sum of its weights, with a decay b of each pixel's own. While its luma (over
+    3 x 3 pixels: grain is no motion) is within 0.02 of its own average so far, the past fades ten times slower than in
+    the kernel, b = e^(-α/10). Where it differs by more, by d, something moved: the past then weighs no more than in the
+    kernel, and b = e^(-α - (d/0.2)²). A slow fade soon leaves its average, and does not pass for stillness. One map is
+    kept; the window is endless.
+
+    >>> kernel, gray = StillKernel(alpha=0.5), torch.full((1, 1), 0.5)
+    >>> _, still = kernel(torch.ones(1, 1, 1), gray), kernel(torch.zeros(1, 1, 1), gray)
+    >>> round(still.item(), 4)  # e^-0.05 / (1 + e^-0.05)
+    0.4875
+    >>> kernel(torch.zeros(1, 1, 1), gray + 0.5).item() < 0.001  # something else is there now
+    True
+    """
+
+    def __init__(self, alpha: float = 0.2, window: float = inf):
+        self.still_decay, self.decay = exp(-alpha / 10), exp(-alpha)
+        self.most = 1 / (1 - self.decay) if alpha else inf  # the sum of the kernel's weights
+        self.reset()
+
+    def reset(self) -> None:
+        self.total: Tensor | None = None
+
+    def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
+        blurred = F.avg_pool2d(luma[None], 3, stride=1, padding=1, count_include_pad=False)
+        frame = torch.cat([probabilities, blurred, torch.ones_like(blurred)])  # the last sums up the weights
+        if self.total is None:
+            self.total = frame
+        else:
+            *_, average, weight = self.total
+            change = (blurred[0] - average / weight).abs()
+            moved = self.decay * (self.most / weight).clamp(max=1) * torch.exp(-((change / 0.2) ** 2))
+            self.total = torch.where(change < 0.02, self.still_decay, moved) * self.total + frame
+        return self.total[:-2] / self.total[-1]
 
 
 def published_alpha(alpha: float) -> float:

@@ -26,6 +26,7 @@ from colorlib.video import (
     SceneCuts,
     SeedKernel,
     Shot,
+    StillKernel,
     TemporalKernel,
     VideoColorizer,
     backward_flow,
@@ -190,6 +191,46 @@ def test_unsure_frames_have_less_say() -> None:
     for frame in (sure, unsure):
         a, b = plain(frame, torch.zeros(1, 1)), weighted(frame, torch.zeros(1, 1))
     assert float(b[0]) > float(a[0])
+
+
+def remembered(lumas: list[float]) -> float:
+    """The share that the first of some frames has in the last one, by StillKernel; each is of one luma all over."""
+    kernel = StillKernel(0.2)
+    result = torch.empty(0)
+    for number, luma in enumerate(lumas):
+        result = kernel(torch.tensor([float(number == 0), float(number > 0)])[:, None, None], torch.full((1, 1), luma))
+    return float(result[0])
+
+
+def test_still_pixels_are_remembered_longer_and_moved_ones_forgotten() -> None:
+    paper = TemporalKernel(0.2, math.inf).weights()
+    slow = torch.exp(-0.02 * torch.arange(30.0))
+    assert remembered([0.5] * 30) == pytest.approx(float(slow[-1] / slow.sum()), rel=1e-4)
+    assert remembered([0.5] * 30) > 5 * float(paper[29])
+    grain = [0.5 + 0.009 * (-1) ** number for number in range(30)]  # of a luma that stays, on average
+    assert remembered(grain) == pytest.approx(remembered([0.5] * 30), rel=1e-4)
+    assert remembered([0.5] * 29 + [0.9]) < 0.1 * remembered([0.5] * 30)
+    # However long it stood still, the past then has no more weight than in the kernel, b / (1 - b).
+    past = math.exp(-0.2) / (1 - math.exp(-0.2)) * math.exp(-((0.03 / 0.2) ** 2))
+    stood = torch.exp(-0.02 * torch.arange(100.0))
+    assert remembered([0.5] * 100 + [0.53]) == pytest.approx(
+        float(stood[-1] / stood.sum()) * past / (past + 1), rel=1e-3
+    )
+
+
+def test_a_slow_fade_is_no_stillness() -> None:
+    """Each frame is within 0.02 of the last, but soon not of their average."""
+    fade = [0.2 + 0.005 * number for number in range(100)]
+    assert remembered(fade) < 1e-6 < remembered([0.2] * 100)
+
+
+@given(st.integers(0, 1000), st.floats(0, 2))
+def test_the_still_kernel_gives_probabilities(seed: int, alpha: float) -> None:
+    kernel, generator = StillKernel(alpha), torch.Generator().manual_seed(seed)
+    for frame in random_film(6, 4, 5, 7):
+        result = kernel(frame, torch.rand(5, 7, generator=generator))
+        assert float(result.min()) >= 0
+        torch.testing.assert_close(result.sum(0), torch.ones(5, 7))
 
 
 # Motion
