@@ -131,7 +131,7 @@ class StillKernel:
 
     def __init__(self, alpha: float = 0.2, window: float = inf):
         self.still_decay, self.decay = exp(-alpha / 10), exp(-alpha)
-        self.most = 1 / (1 - self.decay) if alpha else inf  # the sum of the kernel's weights
+        self.most = -1 / expm1(-alpha) if alpha else inf  # the sum of the kernel's weights
         self.reset()
 
     def reset(self) -> None:
