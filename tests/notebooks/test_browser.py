@@ -58,5 +58,11 @@ def test_your_own_photo(opened, tmp_path):
     size = opened.evaluate(f"[document.querySelector('{PICTURE}').naturalWidth]")
     assert size == [400]  # gray and coloured, side by side
 
+    grain = np.random.default_rng(0).integers(0, 256, (2100, 2000, 3), np.uint8)  # which no PNG makes smaller
+    Image.fromarray(grain).save(tmp_path / "large.png")
+    assert (tmp_path / "large.png").stat().st_size > 12_000_000
+    before, now = after(opened, lambda: choose("large.png"))
+    assert now.startswith("your photo")
+
     choose("notes.jpg")
     opened.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()
