@@ -11,6 +11,7 @@ def compare_trainings(one: str, other: str, measure: str, comparisons: int = 1) 
     """Whether short trainings of one kind score more than those of another, over seeds.
 
     The trainings are rows of ``experiments/ablations.csv``; ``experiments/ablations.py`` says how they differ.
+    Both were trained on the same pool of photos, the largest that has both, and by the latest recipe of each.
 
     Args:
         one, other: their names there, such as "l2" and "base".
@@ -24,7 +25,12 @@ def compare_trainings(one: str, other: str, measure: str, comparisons: int = 1) 
     'cannot tell'
     """
     rows = read_rows(TABLE)
-    scores = [{r["seed"]: r.get(measure) for r in rows if r["experiment"] == name} for name in (one, other)]
+    found = [{r["pool"] for r in rows if r["experiment"] == name} for name in (one, other)]
+    pool = max(found[0] & found[1], key=int, default="")
+    scores = []
+    for name in (one, other):
+        mine = [row for row in rows if (row["experiment"], row["pool"]) == (name, pool)]
+        scores.append({row["seed"]: row.get(measure) for row in mine if row["recipe"] == mine[-1]["recipe"]})
     seeds = sorted(set(scores[0]) & set(scores[1]))
     if not seeds or not all(of_one[seed] for of_one in scores for seed in seeds):
         raise ColorlibError(f"{TABLE.name} has no {measure!r} of {one!r} and {other!r} with the same seeds")

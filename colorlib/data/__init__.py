@@ -31,6 +31,6 @@ __getattr__, __dir__, __all__ = lazily(
         "duplicates": "group near_duplicates thumbnail",
         "cache": "Cache draw_split Entry prepare",
         "augment": "add_noise random_blur random_crops random_flips random_tone random_zoom",
-        "sevenfold": "CROP_SHARE NOISE_VARIANCES normal sevenfold_batch uniform VARIANTS",
+        "sevenfold": "CROP_SHARE MODES NOISE_VARIANCES normal sevenfold_batch uniform VARIANTS",
     },
 )

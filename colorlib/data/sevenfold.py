@@ -17,6 +17,7 @@ from colorlib.errors import ColorlibError
 VARIANTS = ("original", "flip", "noise 1", "noise 2", "noise 3", "crop 1", "crop 2")
 NOISE_VARIANCES = (1e-4, 2e-4, 3e-4)  # of RGB values in [0, 1]
 CROP_SHARE = 0.7  # of the photo's height and width
+MODES = ("clean", "paper", "dark", "filled")
 
 
 def sevenfold_batch(
@@ -31,25 +32,30 @@ def sevenfold_batch(
         items: (B,) numbers from 0 to 7N - 1.
         seed: of the crops and the noise.
         mode: "clean" adds noise to the luma that the network sees, and asks for the clean colours; "paper" does what
-            the paper says, adding noise "to the image", so that the colours to predict are noisy too.
+            the paper says, adding noise "to the image", so that the colours to predict are noisy too; "dark" divides
+            the noisy photos by 255 once too often, as the published code does [authors' code]: three of the seven
+            variants are black, and their true colour is gray; "filled" is "paper" but for the crops, which it enlarges
+            to their photo's size (each pixel the nearest of the crop), where paper and code leave black around them.
 
     Returns:
         luma (B, 1, S, S) in [0, 1], colours to predict (B, S, S, 3) uint8, and mask (B, S, S), true where the photo is.
     """
-    if mode not in ("clean", "paper"):
-        raise ColorlibError(f"unknown mode of augmentation {mode!r}: use 'clean' or 'paper'")
+    if mode not in MODES:
+        raise ColorlibError(f"unknown mode of augmentation {mode!r}: use one of {', '.join(MODES)}")
     photo, variant = items // len(VARIANTS), items % len(VARIANTS)
     batch = photos.take(photo)
     device = batch.rgb.device
     photo, variant = photo.to(device), variant.to(device)
-    rgb, mask = _cut_and_flip(batch, photo, variant, seed)
+    rgb, mask = _cut_and_flip(batch, photo, variant, seed, enlarge=mode == "filled")
 
     deviation = torch.tensor([0, 0, *(v**0.5 for v in NOISE_VARIANCES), 0, 0], device=device)[variant]
     pixel = torch.arange(rgb[0].numel(), device=device).reshape(rgb.shape[1:])
     key = [part[:, None, None, None] for part in (photo, variant)]
     image = rgb.float() / 255
-    if mode == "paper":
+    if mode != "clean":
         noisy = image + normal(seed, *key, pixel) * deviation[:, None, None, None]
+        if mode == "dark":
+            noisy = torch.where(deviation[:, None, None, None] > 0, noisy.clamp(0, 1) / 255, noisy)
         rgb = (noisy * 255).round().clamp(0, 255).to(torch.uint8) * mask[..., None]
         return luma_of(rgb.movedim(-1, 1).float() / 255).unsqueeze(1), rgb, mask
     noise = normal(seed, *key, pixel[None, ..., 0]) * deviation[:, None, None, None]
@@ -57,8 +63,13 @@ def sevenfold_batch(
     return (luma + noise).clamp(0, 1) * mask.unsqueeze(1), rgb, mask
 
 
-def _cut_and_flip(batch: PaddedPhotos, photo: Tensor, variant: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """The part of each photo that its variant shows, at the top left of its square, and the mask of it."""
+def _cut_and_flip(
+    batch: PaddedPhotos, photo: Tensor, variant: Tensor, seed: int, enlarge: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The part of each photo that its variant shows, at the top left of its square, and the mask of it.
+
+    With ``enlarge`` the part is shown as large as the photo.
+    """
     crop = (variant >= VARIANTS.index("crop 1"))[:, None]
     part = torch.where(crop, (batch.sizes * CROP_SHARE).round().long().clamp(min=1), batch.sizes)  # (B, 2)
     place = uniform(seed, photo[:, None], variant[:, None], torch.arange(2, device=photo.device))
@@ -66,9 +77,11 @@ def _cut_and_flip(batch: PaddedPhotos, photo: Tensor, variant: Tensor, seed: int
 
     steps = torch.arange(batch.rgb.shape[1], device=photo.device)
     flip = (variant == VARIANTS.index("flip"))[:, None]
-    columns = torch.where(flip, part[:, 1:] - 1 - steps, steps)  # (B, S): where each column comes from
-    mask = (steps < part[:, :1])[:, :, None] & (steps < part[:, 1:])[:, None, :]
-    rows = (corner[:, :1] + steps).clamp(max=len(steps) - 1)
+    shown = batch.sizes if enlarge else part
+    mask = (steps < shown[:, :1])[:, :, None] & (steps < shown[:, 1:])[:, None, :]
+    down, across = ((2 * steps + 1) * part[:, i : i + 1] // (2 * shown[:, i : i + 1]) for i in (0, 1))  # (B, S)
+    columns = torch.where(flip, part[:, 1:] - 1 - across, across)  # (B, S): where each column comes from
+    rows = (corner[:, :1] + down).clamp(max=len(steps) - 1)
     columns = (corner[:, 1:] + columns).clamp(0, len(steps) - 1)
     index = torch.arange(len(photo), device=photo.device)[:, None, None]
     return batch.rgb[index, rows[:, :, None], columns[:, None, :]] * mask[..., None], mask

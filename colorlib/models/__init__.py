@@ -13,8 +13,8 @@ __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
         "encoder": "InvertedResidual LiteEncoder load_imagenet_weights SamePadding",
-        "networks": "Bottleneck build ColorUNet Context ContextUNet ContextUNetControl conv3 count_parameters DownConv "
-        "FlatNet LiteUNet MODELS Network Output Up up3 UpConv",
+        "networks": "Bottleneck build ChannelAffine ColorUNet Context ContextUNet ContextUNetControl conv3 "
+        "count_parameters DownConv FlatNet LiteUNet MODELS Network NORMS Output Up up3 UpConv",
         "checkpoints": "bundled_checkpoints find_checkpoint list_models load_checkpoint model_card save_checkpoint "
         "WEIGHTS",
     },

@@ -25,27 +25,50 @@ def up3(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(up, nn.ReLU(inplace=True))
 
 
+class ChannelAffine(nn.Module):
+    """A learned factor and summand for each channel: what is left of a batch norm that never looks at a batch.
+
+    The published code calls TensorFlow's batch norm without telling it that it is training; so it keeps the mean 0 and
+    the variance 1 that it began with [authors' code]. The paper praises batch norm for its stability (§2.2).
+
+    >>> ChannelAffine(3)(torch.full((1, 3, 1, 1), 7.0)).flatten().tolist()  # a fresh one changes nothing
+    [7.0, 7.0, 7.0]
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """features (B, C, H, W) -> features of the same shape."""
+        return features * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "affine": ChannelAffine}  # paper; authors' code
+
+
 class DownConv(nn.Sequential):
     """conv, conv, max pooling, batch norm: halves the size. Normalising comes last, as in the paper's figure."""
 
-    def __init__(self, channels_in: int, channels_out: int):
+    def __init__(self, channels_in: int, channels_out: int, norm: str = "batch"):
         super().__init__(
             conv3(channels_in, channels_out),
             conv3(channels_out, channels_out),
             nn.MaxPool2d(2),
-            nn.BatchNorm2d(channels_out),
+            NORMS[norm](channels_out),
         )
 
 
 class UpConv(nn.Sequential):
     """transposed conv, conv, conv, batch norm: doubles the size."""
 
-    def __init__(self, channels_in: int, channels_out: int):
+    def __init__(self, channels_in: int, channels_out: int, norm: str = "batch"):
         super().__init__(
             up3(channels_in, channels_out),
             conv3(channels_out, channels_out),
             conv3(channels_out, channels_out),
-            nn.BatchNorm2d(channels_out),
+            NORMS[norm](channels_out),
         )
 
 
@@ -103,7 +126,8 @@ class ColorUNet(Network):
     """The paper's network, exactly its Figure 2: 130,432 parameters and 1.08 GMAC at 256 x 256 for n = 32.
 
     Three DownConv cells, two UpConv cells, and two connections that hand the sharper, shallower
-    features to the way up; none at full size ("we set aside the last and first layers").
+    features to the way up; none at full size ("we set aside the last and first layers"). ``norm`` is batch (paper) or
+    affine (authors' code, see `ChannelAffine`).
 
     >>> ColorUNet()(torch.zeros(1, 1, 64, 64)).shape
     torch.Size([1, 32, 64, 64])
@@ -113,13 +137,15 @@ class ColorUNet(Network):
 
     stride = 8
 
-    def __init__(self, n: int = 32):
-        super().__init__()
-        self.down1 = DownConv(1, 16)
-        self.down2 = DownConv(16, 32)
-        self.down3 = DownConv(32, 64)
-        self.up1 = UpConv(64, 32)
-        self.up2 = UpConv(32 + 32, 16)
+    def __init__(self, n: int = 32, norm: str = "batch"):
+        if norm not in NORMS:
+            raise ColorlibError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}")
+        super().__init__(**({} if norm == "batch" else {"norm": norm}))
+        self.down1 = DownConv(1, 16, norm)
+        self.down2 = DownConv(16, 32, norm)
+        self.down3 = DownConv(32, 64, norm)
+        self.up1 = UpConv(64, 32, norm)
+        self.up2 = UpConv(32 + 32, 16, norm)
         self.output = Output(16 + 16, 16, n)
 
     def forward(self, luma: Tensor) -> Tensor:

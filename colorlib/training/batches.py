@@ -26,6 +26,8 @@ from colorlib.data.sevenfold import VARIANTS, sevenfold_batch
 from colorlib.models.networks import MODELS
 from colorlib.training.config import ZOOM_STEP, TrainingConfig
 
+SEVENFOLD = {"paper": "paper", "paper-dark": "dark", "paper-filled": "filled"}  # augmentations, and what they are there
+
 
 def draw_batch(photos: PaddedPhotos, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
     """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
@@ -34,9 +36,9 @@ def draw_batch(photos: PaddedPhotos, step: int, config: TrainingConfig) -> tuple
     own. The side is the config's ``crop``, or that of the whole photo,
     with a border to the network's stride, where a batch has been shrunk to less.
     """
-    if config.augment == "paper":
+    if config.augment in SEVENFOLD:
         items = batch_indices(step, len(VARIANTS) * len(photos), config).to(photos.sizes.device)
-        _, rgb, mask = sevenfold_batch(photos, items, config.seed, mode="paper")
+        _, rgb, mask = sevenfold_batch(photos, items, config.seed, mode=SEVENFOLD[config.augment])
         return rgb, mask
     batch = photos.take(batch_indices(step, len(photos), config).to(photos.sizes.device))
     generator = generator_for(config.seed, 2, step)

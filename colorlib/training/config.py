@@ -35,11 +35,13 @@ RANGES = {  # of the settings that are numbers: least and greatest
     "max_grad_norm": (0, math.inf),
     "ema_decay": (0, 0.9999999),
 }
-BIN_METHODS = ("kmeans", "grid")
+BIN_METHODS = {"kmeans": ("kmeans", 0), "grid": ("grid", 10), "odd-grid": ("grid", 11)}  # how, cells along an axis
 CHOICES = {  # of the settings that are names
     "model": tuple(MODELS),
     "loss": ("cross_entropy", "soft", "l2"),
-    "augment": ("zoom-crop", "paper", "none"),
+    "loss_mean": ("photo", "everything"),
+    "norm": ("batch", "affine"),
+    "augment": ("zoom-crop", "paper", "none", "paper-dark", "paper-filled"),
     "schedule": ("cosine", "two-step", "constant"),
     "compile": ("auto", "always", "never"),
 }
@@ -52,17 +54,19 @@ class TrainingConfig:
     out_dir: str = "runs/quick"  # folder of the run: history.csv, model.safetensors, state
     init_from: str = ""  # a checkpoint to go on from, its bins included: a second step, or your own photos
     model: str = "ColorUNet"  # a name in colorlib.models.MODELS
+    norm: str = "batch"  # ColorUNet: batch (norm, paper) or affine (a factor and a summand, authors' code)
     photos: list[str] = field(default_factory=list)  # folders besides the bundled photos; twice named counts twice
     validation_photos: list[str] = field(default_factory=list)  # folders held out, besides the bundled ones
     num_bins: int = 32  # colour bins
-    bins: str = "kmeans"  # how they are chosen: kmeans (ours) or grid (paper); or a file that `colorlib bins` wrote
+    bins: str = "kmeans"  # how they are chosen: kmeans (ours), grid (paper, 10 x 10), odd-grid (11 x 11); or a file
     loss: str = "cross_entropy"  # cross_entropy (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)
+    loss_mean: str = "photo"  # over the photo's pixels (ours), or everything: padding and bins too (authors' code)
     lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
     lam_inference: float | None = None  # the finished network answers as if trained with this λ (null: with its own)
     image_size: int = 128  # photos are shrunk so that their longer side is this long
-    augment: str = (
-        "zoom-crop"  # zoom-crop (ours), paper (its sevenfold set, in whole frames) or none (crops as they are)
-    )
+    # zoom-crop (ours), none (crops as they are), or the paper's sevenfold set in whole frames: paper, paper-dark (its
+    # noisy photos black, as in the authors' code) or paper-filled (its crops enlarged, where the paper leaves black)
+    augment: str = "zoom-crop"
     min_size: int = 64  # zoom-crop: each batch is shrunk further, to a random side between this and image_size
     crop: int = 96  # zoom-crop and none: side of the random squares that are trained on; image_size takes whole photos
     noise_std: float = 0.02  # zoom-crop: largest standard deviation of noise on the luma
@@ -96,7 +100,10 @@ class TrainingConfig:
             if getattr(self, name) not in known:
                 raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
         if self.bins not in BIN_METHODS and not Path(self.bins).is_file():
-            raise ColorlibError(f"bins must be kmeans, grid, or a file written by `colorlib bins`; got {self.bins!r}")
+            methods = ", ".join(BIN_METHODS)
+            raise ColorlibError(f"bins must be {methods}, or a file written by `colorlib bins`; got {self.bins!r}")
+        if self.norm != "batch" and self.model != "ColorUNet":
+            raise ColorlibError(f"norm {self.norm} goes with the model ColorUNet; got {self.model}")
         if self.pretrained and self.model != "LiteUNet":
             raise ColorlibError(f"pretrained goes with the model LiteUNet, which has such an encoder; got {self.model}")
         if find_device(self.device).type == "mps":

@@ -40,7 +40,7 @@ from colorlib.parallel import (
 )
 from colorlib.training.batches import at_output_size, degrade_luma, draw_batch, luma_of_photos
 from colorlib.training.config import BIN_METHODS, TrainingConfig, learning_rate_at
-from colorlib.training.losses import Objective, adjust_output_bias
+from colorlib.training.losses import Objective, adjust_output_bias, mean_over_everything
 from colorlib.training.photos import load_photos
 from colorlib.training.state import Interruption, RunState
 
@@ -96,6 +96,8 @@ def training_step(
     rgb, mask = draw_batch(photos, step, config)
     luma = degrade_luma(luma_of_photos(rgb), step, config)
     loss = local_loss(network, objective, luma, rgb, mask)
+    if config.loss_mean == "everything":
+        loss = mean_over_everything(loss, mask, objective.outputs)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate_at(step, config) * group["lr_scale"]
     optimizer.zero_grad(set_to_none=True)
@@ -284,7 +286,8 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
     if not config.init_from:
         bins = choose_bins(config, training)
         torch.manual_seed(config.seed)
-        fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins)
+        arguments = {} if config.norm == "batch" else {"norm": config.norm}
+        fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins, **arguments)
         if isinstance(fresh, LiteUNet) and config.pretrained:
             load_imagenet_weights(fresh.encoder)
         return fresh, bins, {}
@@ -294,6 +297,8 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
     if type(model).__name__ != config.model or len(bins) != config.num_bins:
         found, wanted = f"{type(model).__name__} with {len(bins)} bins", f"{config.model} with {config.num_bins}"
         raise ColorlibError(f"{config.init_from} holds a {found}, but the configuration asks for {wanted}")
+    if (norm := getattr(model, "arguments", {}).get("norm", "batch")) != config.norm:
+        raise ColorlibError(f"{config.init_from} was trained with norm {norm}: set norm so, got {config.norm}")
     if "lam_inference" in record:  # it answers with another λ than it was trained with: back to what the loss asks for
         adjust_output_bias(config.lam, model, bins, record["lam_inference"])
     return model, bins, record.get("training", {})
@@ -307,7 +312,8 @@ def choose_bins(config: TrainingConfig, training: PaddedPhotos) -> ColorBins:
     """
     histogram = count_chroma(training)
     if config.bins in BIN_METHODS:
-        return ColorBins.from_histogram(histogram, config.num_bins, config.bins, seed=config.seed)
+        method, grid = BIN_METHODS[config.bins]
+        return ColorBins.from_histogram(histogram, config.num_bins, method, grid, seed=config.seed)
     bins = ColorBins.load(config.bins)
     if len(bins) != config.num_bins:
         raise ColorlibError(f"{config.bins} holds {len(bins)} bins: set num_bins so")

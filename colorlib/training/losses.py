@@ -73,6 +73,21 @@ def rebalanced_cross_entropy(logits: Tensor, target: Tensor, weights: Tensor, ma
     return total / pixels
 
 
+def mean_over_everything(loss: Tensor, mask: Tensor, n: int) -> Tensor:
+    """A loss per pixel of the photo, averaged as the published code does [authors' code]: a scalar.
+
+    It adds up what the photos' pixels lose and divides by all numbers of the output, B·H·W·n: the padding outside
+    ``mask`` (B, H, W) and the n bins count too. The factor 1/n is the same for all batches: plain gradient descent
+    would learn n times as slowly, Adam, which divides by the gradient's size, as fast as before. The padding makes a
+    batch of narrow photos count less.
+
+    >>> mask = torch.tensor([[[True, False]]])
+    >>> float(mean_over_everything(torch.tensor(8.0), mask, n=4))
+    1.0
+    """
+    return loss * mask.float().mean() / n
+
+
 def adjust_logits(logits: Tensor, trained: Tensor, wanted: Tensor) -> Tensor:
     """What a network trained with one set of rebalancing weights would say, had it been trained with another.
 

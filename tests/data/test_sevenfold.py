@@ -70,6 +70,34 @@ def test_what_each_variant_shows(frames, mode):
         assert (rgb[7 * k : 7 * k + 7] * ~mask[7 * k : 7 * k + 7, :, :, None] == 0).all()  # padding stays black
 
 
+def test_dark_copies_are_black_and_gray(frames):
+    """The authors' code divides by 255 twice: three variants of seven are black, with hardly a chrominance."""
+    frames.rgb[:] = torch.randint(256, frames.rgb.shape, dtype=torch.uint8) * frames.mask()[..., None]
+    luma, rgb, mask = everything(frames, mode="dark")
+    paper_luma, paper_rgb, paper_mask = everything(frames, mode="paper")
+    noisy = torch.tensor([name.startswith("noise") for name in VARIANTS]).repeat(len(frames))
+    assert torch.equal(rgb[~noisy], paper_rgb[~noisy]) and torch.equal(luma[~noisy], paper_luma[~noisy])
+    assert torch.equal(mask, paper_mask)
+    assert 0 < luma[noisy].max() <= 1 / 255 + 1e-6 and paper_luma[noisy].max() > 0.5
+    assert chroma_of(rgb[noisy].movedim(-1, 1).float() / 255).abs().max() < 0.003
+
+
+def test_filled_crops_are_as_large_as_their_photo(frames):
+    _, rgb, mask = everything(frames, mode="filled")
+    _, small, small_mask = everything(frames, mode="paper")
+    for k, (height, width) in enumerate(SIZES.tolist()):
+        for variant in range(7):
+            item, shown = 7 * k + variant, rgb[7 * k + variant]
+            assert torch.equal(mask[item], frames.mask()[k])
+            if variant < 5:
+                assert torch.equal(shown, small[item])
+                continue
+            part_height, part_width = (max(1, round(side * CROP_SHARE)) for side in (height, width))
+            for row, column in ((0, 0), (height // 2, width // 3), (height - 1, width - 1)):  # by plain arithmetic
+                there = int((row + 0.5) * part_height / height), int((column + 0.5) * part_width / width)
+                assert torch.equal(shown[row, column], small[item][there])
+
+
 def test_crops_fall_anywhere(frames):
     places = set()
     for seed in range(150):
@@ -120,7 +148,7 @@ def test_in_the_mode_of_the_paper_the_colors_are_noisy_too(gray):
 
 
 def test_unknown_modes_are_refused(gray):
-    with pytest.raises(ColorlibError, match="'clean' or 'paper'"):
+    with pytest.raises(ColorlibError, match="clean, paper, dark, filled"):
         everything(gray, mode="noisy")
 
 

@@ -8,6 +8,7 @@ from colorlib import ColorlibError
 from colorlib.models import (
     MODELS,
     Bottleneck,
+    ChannelAffine,
     ColorUNet,
     Context,
     ContextUNet,
@@ -99,6 +100,34 @@ def test_the_two_connections_carry_information():
     torch.testing.assert_close(seen["up2"][0], torch.cat([seen["up1"][1], seen["down2"][1]], 1), rtol=0, atol=0)
     torch.testing.assert_close(seen["output"][0], torch.cat([seen["up2"][1], seen["down1"][1]], 1), rtol=0, atol=0)
     assert seen["up2"][0].shape == (1, 64, 8, 12) and seen["output"][0].shape == (1, 32, 16, 24)
+
+
+def test_without_batch_norm_in_training_a_network_does_the_same_while_it_learns():
+    """The authors' code: a batch says nothing about another photo of it, and nothing is remembered."""
+    torch.manual_seed(0)
+    luma = torch.rand(3, 1, 16, 16)
+    for norm, alone in (("batch", False), ("affine", True)):
+        model = ColorUNet(norm=norm).train()
+        torch.testing.assert_close(model(luma)[:1], model(luma[:1])) if alone else None
+        assert torch.allclose(model(luma), model.eval()(luma), atol=1e-5) == alone
+        assert count_parameters(model) == 130_432
+
+
+def test_an_affine_norm_is_batch_norm_that_never_trained():
+    torch.manual_seed(0)
+    features, theirs, ours = torch.randn(2, 5, 3, 4), nn.BatchNorm2d(5, eps=0).eval(), ChannelAffine(5)
+    for name in ("weight", "bias"):
+        values = torch.randn(5)
+        for layer in (theirs, ours):
+            getattr(layer, name).data.copy_(values)
+    torch.testing.assert_close(ours(features), theirs(features))
+
+
+def test_a_network_remembers_its_norm():
+    assert ColorUNet().arguments == {} and ColorUNet(norm="affine").arguments == {"norm": "affine"}
+    assert isinstance(build("ColorUNet", 7, norm="affine").up2[-1], ChannelAffine)
+    with pytest.raises(ColorlibError, match="norm must be one of batch, affine; got 'layer'"):
+        build("ColorUNet", 7, norm="layer")
 
 
 def receptive_field(model: nn.Module, row: int) -> int:

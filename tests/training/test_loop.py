@@ -9,6 +9,7 @@ import sys
 import time
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,9 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"lam_inference": 0.2, "loss": "l2"}, "lam_inference goes with the loss cross_entropy"),
         ({"lam": math.nan}, "lam"),
         ({"bins": "median"}, "bins"),
+        ({"norm": "layer"}, "norm must be one of batch, affine"),
+        ({"norm": "affine", "model": "FlatNet"}, "norm affine goes with the model ColorUNet; got FlatNet"),
+        ({"loss_mean": "median"}, "loss_mean must be one of photo, everything"),
         ({"model": "ResNet"}, "ResNet"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"learning_rate": 0.0}, "learning_rate"),
@@ -328,6 +332,22 @@ def history(out: Path) -> list[dict[str, str]]:
         return []
     with open(out / "history.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_the_switches_between_paper_and_code_reach_the_training(in_tiny_world):
+    """Each leaves its mark on what is trained, and a loss divided by 32 is no other loss to Adam but for padding."""
+    run = partial(TrainingConfig.from_yaml, in_tiny_world / "config.yaml", max_steps=6)
+    path = train(run(out_dir=str(in_tiny_world / "affine"), norm="affine", bins="odd-grid", augment="paper-dark"))
+    model, bins, record = load_checkpoint(path)
+    assert model.arguments == {"norm": "affine"} and bins.grid == 11
+    assert record["training"]["config"]["augment"] == "paper-dark"
+    with pytest.raises(ColorlibError, match="was trained with norm affine: set norm so, got batch"):
+        train(run(out_dir=str(in_tiny_world / "next"), init_from=str(path)))
+    losses = {}
+    for mean in ("photo", "everything"):
+        train(run(out_dir=str(in_tiny_world / mean), loss_mean=mean, validate_every=1))
+        losses[mean] = [float(row["train_loss"]) for row in history(in_tiny_world / mean)]
+    assert 0 < losses["everything"][0] <= losses["photo"][0] / 4 + 1e-6  # 4 bins, and the padding
 
 
 def test_a_network_learns_sky_and_grass(in_tiny_world):

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from colorlib.color import ColorBins, chroma_of, rgb_to_lab
 from colorlib.models import MODELS, build
-from colorlib.training import Objective, SoftTargets, adjust_output_bias, l2_regression, rebalanced_cross_entropy
+from colorlib.training import (
+    Objective,
+    SoftTargets,
+    adjust_output_bias,
+    l2_regression,
+    mean_over_everything,
+    rebalanced_cross_entropy,
+)
 from colorlib.training import soft_cross_entropy as soft_loss
 from colorlib.training.losses import NEAREST, SIGMA
 
@@ -36,6 +43,15 @@ def test_cross_entropy_against_a_loop(masked):
         terms.append(-float(weights[true_bin]) * log_probability)
     ours = rebalanced_cross_entropy(logits, target, weights, mask if masked else None)
     assert float(ours) == pytest.approx(sum(terms) / len(terms), rel=1e-12)
+
+
+def test_the_published_mean_is_over_padding_and_bins():
+    """minus the mean of onehot · log p · weight · mask over all of B x n x H x W, as peers describe the code."""
+    logits, target, weights, mask = example()
+    one_hot = torch.nn.functional.one_hot(target, logits.shape[1]).movedim(-1, 1)
+    everything = -(logits.log_softmax(1) * one_hot * (weights[target] * mask)[:, None]).mean()
+    ours = mean_over_everything(rebalanced_cross_entropy(logits, target, weights, mask), mask, logits.shape[1])
+    assert float(ours) == pytest.approx(float(everything), rel=1e-6)
 
 
 def test_cross_entropy_passes_gradcheck():
