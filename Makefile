@@ -15,7 +15,7 @@ step = @printf '\n== %s\n' '$(1)'; begin=$$(date +%s); $(2) && printf -- '-- %s:
 total = @printf '\n== %s: %d s in all\n' '$(1)' $$(($$(date +%s) - $(START)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup figures test lab bench refresh clean
+.PHONY: help setup figures test lab book bench refresh clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (pap
 # Photos come as one message each, and Tornado takes 10 MiB where nobody says otherwise: larger ones would vanish.
 lab: $(STAMP) ## open the workbook in JupyterLab
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb '--ServerApp.tornado_settings={"websocket_max_message_size": 200000000}' $(ARGS)
+
+book: $(STAMP) ## the course, the library and all figures as a site with search: build/book/html/index.html
+	$(call step,site,$(BIN)/python docs/book.py $(ARGS))
 
 bench: $(STAMP) ## measure what is fast, on this machine: benchmarks/results.json and results.md
 	$(call step,benchmarks,$(BIN)/python -m benchmarks.run $(ARGS))

@@ -55,7 +55,8 @@ def main() -> None:
         results = {name: score(models, thinned(group, args.most)) for name, group in groups.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "scores.json", json.dumps(results, separators=(",", ":")) + "\n")
-    write_text(args.out / "scores.md", "\n".join(line for name in results for line in report(name, results[name])))
+    lines = [line for name in results for line in report(name, results[name])]
+    write_text(args.out / "scores.md", "\n".join(["# Scores of the bundled checkpoints", *lines]))
 
 
 def thinned(group: Group, most: int) -> Group:

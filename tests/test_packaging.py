@@ -21,7 +21,7 @@ from colorlib.training import TrainingConfig
 PROJECT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-TARGETS = ["help", "setup", "figures", "test", "lab", "bench", "refresh", "clean"]
+TARGETS = ["help", "setup", "figures", "test", "lab", "book", "bench", "refresh", "clean"]
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -66,7 +66,7 @@ def test_what_the_library_imports_is_declared() -> None:
 
 
 def test_what_notebooks_tests_and_benchmarks_import_is_declared() -> None:
-    folders = ("tests", "benchmarks", "experiments")
+    folders = ("tests", "benchmarks", "experiments", "docs")
     sources = [p.read_text(encoding="utf-8") for folder in folders for p in (PROJECT / folder).rglob("*.py")]
     modules = set().union(*map(imported, [*sources, *code_of_notebooks()]))
     assert {"pytest", "torch"} <= modules

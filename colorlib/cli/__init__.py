@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="colorlib",
-        description="Give gray photographs colour, and training_step how it works.",
+        description="Give gray photographs colour, and teach how it works.",
         epilog="examples:\n"
         "  colorlib colorize holiday.jpg --out out        one photo\n"
         "  colorlib colorize album/ --out out             a folder\n"

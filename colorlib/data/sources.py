@@ -1,6 +1,6 @@
 """Which photos: the paper's categories of SUN and ImageNet, Places365, or any folder (paper §3.1).
 
-A data set here is a list of `Source`s: where each photo is, and what it shows. The published ones come through
+A data set here is a list: a `Source` for each photo says where it is and what it shows. The published ones come through
 torchvision's own classes, which fetch, check and unpack them.
 """
 

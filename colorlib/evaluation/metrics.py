@@ -35,7 +35,7 @@ def colorfulness(rgb: Tensor, variant: str = "hasler") -> float:
     """Hasler & Süsstrunk's (2003) colourfulness M3: 0 is gray, 15 slightly, 33 moderately, 59 quite colourful.
 
     σ(rg, yb) + 0.3 μ(rg, yb) with rg = R - G and yb = (R + G) / 2 - B on the 0..255 scale. ``variant="absolute"``
-    takes |rg| and |yb| first, as some published code does; the two are not comparable.
+    takes ``|rg|`` and ``|yb|`` first, as some published code does; the two are not comparable.
 
     >>> colorfulness(torch.full((3, 4, 4), 0.5))
     0.0
