@@ -17,14 +17,18 @@ def add_arguments(commands: Commands) -> None:
         "train",
         run,
         "train a network",
-        "The configuration says everything that decides the outcome; see configs/quick.yaml for the settings.\n"
+        "The configuration says everything that decides the outcome; --settings lists what it may say.\n"
         "It can be interrupted or killed at any moment: the same command goes on from the last saved step.",
+        "train --settings > my.yaml",
         "train configs/quick.yaml",
         "train configs/quick.yaml --set max_steps=2000 out_dir=runs/longer 'photos=[my/landscapes]'",
         "train configs/quick.yaml --restart",
         "train configs/quick.yaml --choose-rate",
     )
     parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration of the run")
+    parser.add_argument(
+        "--settings", action=Settings, nargs=0, help="show every setting, its default and the values it takes, and exit"
+    )
     going_on = parser.add_mutually_exclusive_group()
     going_on.add_argument("--resume", action="store_true", help="go on from the last saved step: what happens anyway")
     going_on.add_argument("--restart", action="store_true", help="discard the run in out_dir, and begin it anew")
@@ -32,6 +36,16 @@ def add_arguments(commands: Commands) -> None:
     parser.add_argument(
         "--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace single settings; values are YAML"
     )
+
+
+class Settings(argparse.Action):
+    """Prints all settings and ends the program, as ``--help`` does; only then is the library loaded that knows them."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from colorlib.training import describe_settings
+
+        print(describe_settings())
+        parser.exit()
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "losses": "adjust_logits adjust_output_bias l2_regression mean_over_everything Objective "
         "rebalanced_cross_entropy soft_cross_entropy SoftTargets",
-        "config": "BIN_METHODS learning_rate_at TrainingConfig ZOOM_STEP",
+        "config": "BIN_METHODS describe_settings learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "bundled_here category_of load_cache load_photos",
         "batches": "batch_indices degrade_luma draw_batch encode_batch generator_for luma_of_photos shuffled",
         "state": "Interruption RunState",

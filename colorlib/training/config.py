@@ -1,10 +1,12 @@
 """The settings of a training run, in one place, and the learning rate that they prescribe (paper §4.1)."""
 
+import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -13,92 +15,112 @@ from colorlib.models.networks import MODELS
 from colorlib.parallel import find_device
 
 ZOOM_STEP = 8  # pixels between the sides that a batch may be shrunk to
-RANGES = {  # of the settings that are numbers: least and greatest
-    "num_bins": (1, 32_767),
-    "lam": (0, 1),
-    "lam_inference": (0, 1),
-    "min_size": (ZOOM_STEP, math.inf),
-    "crop": (1, math.inf),
-    "batch_size": (1, math.inf),
-    "max_steps": (1, math.inf),
-    "warmup": (0, math.inf),
-    "lr_decay": (0, 1),
-    "lr_decay_at": (0, 1),
-    "noise_std": (0, 1),
-    "blur_probability": (0, 1),
-    "gamma_jitter": (0, 10),
-    "validate_every": (1, math.inf),
-    "checkpoint_minutes": (0, math.inf),
-    "levels_jitter": (0, 0.4),
-    "encoder_lr_scale": (0, 1),
-    "weight_decay": (0, 1),
-    "max_grad_norm": (0, math.inf),
-    "ema_decay": (0, 0.9999999),
-}
 BIN_METHODS = {"kmeans": ("kmeans", 0), "grid": ("grid", 10), "odd-grid": ("grid", 11)}  # how, cells along an axis
-CHOICES = {  # of the settings that are names
-    "model": tuple(MODELS),
-    "loss": ("cross_entropy", "soft", "l2"),
-    "loss_mean": ("photo", "everything"),
-    "norm": ("batch", "affine"),
-    "augment": ("zoom-crop", "paper", "none", "paper-dark", "paper-filled"),
-    "schedule": ("cosine", "two-step", "constant"),
-    "compile": ("auto", "always", "never"),
+KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    float | None: "null or a number",
+    str: "a text",
+    list[str]: "a list of folders",
 }
+
+
+def setting(
+    default: Any, words: str, least: float = -math.inf, greatest: float = math.inf, choices: Sequence[str] = ()
+) -> Any:
+    """A field of `TrainingConfig`: its default, what it means, and the values it takes."""
+    about = {"words": words, "least": least, "greatest": greatest, "choices": choices}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=about)
+    return field(default=default, metadata=about)
 
 
 @dataclass
 class TrainingConfig:
-    """Everything that decides the outcome of a run. Unknown keys are refused."""
+    """Everything that decides the outcome of a run. `describe_settings` prints it as a file to begin with.
 
-    out_dir: str = "runs/quick"  # folder of the run: history.csv, model.safetensors, state
-    init_from: str = ""  # a checkpoint to go on from, its bins included: a second step, or your own photos
-    model: str = "ColorUNet"  # a name in colorlib.models.MODELS
-    norm: str = "batch"  # ColorUNet: batch (norm, paper) or affine (a factor and a summand, authors' code)
-    photos: list[str] = field(default_factory=list)  # folders besides the bundled photos; twice named counts twice
-    validation_photos: list[str] = field(default_factory=list)  # folders held out, besides the bundled ones
-    num_bins: int = 32  # colour bins
-    bins: str = "kmeans"  # how they are chosen: kmeans (ours), grid (paper, 10 x 10), odd-grid (11 x 11); or a file
-    loss: str = "cross_entropy"  # cross_entropy (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)
-    loss_mean: str = "photo"  # over the photo's pixels (ours), or everything: padding and bins too (authors' code)
-    lam: float = 0.5  # λ of the rebalancing: 1 treats all bins alike
-    lam_inference: float | None = None  # the finished network answers as if trained with this λ (null: with its own)
-    image_size: int = 128  # photos are shrunk so that their longer side is this long
-    # zoom-crop (ours), none (crops as they are), or the paper's sevenfold set in whole frames: paper, paper-dark (its
-    # noisy photos black, as in the authors' code) or paper-filled (its crops enlarged, where the paper leaves black)
-    augment: str = "zoom-crop"
-    min_size: int = 64  # zoom-crop: each batch is shrunk further, to a random side between this and image_size
-    crop: int = 96  # zoom-crop and none: side of the random squares that are trained on; image_size takes whole photos
-    noise_std: float = 0.02  # zoom-crop: largest standard deviation of noise on the luma
-    blur_probability: float = 0.5  # zoom-crop: share of batches whose luma is blurred
-    gamma_jitter: float = 0.3  # zoom-crop: largest change of the luma's contrast curve, as a power of e
-    levels_jitter: float = 0.0  # zoom-crop: largest shift of the luma's black and white points
-    pretrained: bool = False  # LiteUNet: start the encoder from what it learnt on ImageNet
-    encoder_lr_scale: float = 1.0  # LiteUNet: the encoder's learning rate, as a share of the decoder's
-    weight_decay: float = 0.0  # AdamW's; 0 makes it the paper's Adam
-    max_grad_norm: float = 0.0  # larger gradients are scaled down to this norm (0: never)
-    ema_decay: float = 0.0  # what is kept is a running average of the weights, with this decay (0: the last weights)
-    batch_size: int = 16  # squares per step, of all processes together
-    max_steps: int = 600  # optimiser steps
-    learning_rate: float = 2e-3  # Adam's, at its highest
-    warmup: int = 50  # steps of linear rise to it
-    schedule: str = "cosine"  # then: cosine (half of one, down to 0), two-step (paper) or constant
-    lr_decay: float = 0.1  # two-step: the second step's learning rate, as a share of the first's
-    lr_decay_at: float = 0.5  # two-step: where the second step begins, as a share of all steps
-    seed: int = 0  # of weights, order and augmentation
-    validate_every: int = 200  # steps between validations
-    checkpoint_minutes: float = 2.0  # minutes between saved states
-    device: str = "auto"  # cpu, cuda, or auto
-    compile: str = "auto"  # torch.compile: auto (on a GPU only), always or never
+    Raises:
+        ColorlibError: naming the setting, its value, and the values it takes.
+    """
+
+    out_dir: str = setting("runs/quick", "folder of the run: history.csv, model.safetensors, state")
+    init_from: str = setting("", "a checkpoint to go on from, its bins included: a second step, or your own photos")
+    model: str = setting("ColorUNet", "the network", choices=tuple(MODELS))
+    norm: str = setting(
+        "batch",
+        "ColorUNet: batch (norm, paper) or affine (a factor and a summand, authors' code)",
+        choices=("batch", "affine"),
+    )
+    photos: list[str] = setting([], "folders besides the bundled photos, or one cache; twice named counts twice")
+    validation_photos: list[str] = setting([], "folders held out, besides the bundled ones")
+    num_bins: int = setting(32, "colour bins", 1, 32_767)
+    bins: str = setting(
+        "kmeans", "how they are chosen: kmeans (ours), grid (paper, 10 x 10), odd-grid (11 x 11); or a file of bins"
+    )
+    loss: str = setting(
+        "cross_entropy",
+        "cross_entropy (paper), soft (the 5 nearest bins, Zhang et al.) or l2 (regression)",
+        choices=("cross_entropy", "soft", "l2"),
+    )
+    loss_mean: str = setting(
+        "photo",
+        "over the photo's pixels (ours), or everything: padding and bins too (authors' code)",
+        choices=("photo", "everything"),
+    )
+    lam: float = setting(0.5, "λ of the rebalancing: 1 treats all bins alike", 0, 1)
+    lam_inference: float | None = setting(
+        None, "the finished network answers as if trained with this λ (null: with its own)", 0, 1
+    )
+    image_size: int = setting(128, "photos are shrunk so that their longer side is this long", ZOOM_STEP)
+    augment: str = setting(
+        "zoom-crop",
+        "zoom-crop (ours), none (crops as they are), or the paper's sevenfold set in whole frames: paper, paper-dark "
+        "(its noisy photos black, authors' code) or paper-filled (its crops enlarged, where the paper leaves black)",
+        choices=("zoom-crop", "paper", "none", "paper-dark", "paper-filled"),
+    )
+    min_size: int = setting(
+        64, "zoom-crop: each batch is shrunk further, to a random side between this and image_size", ZOOM_STEP
+    )
+    crop: int = setting(
+        96, "zoom-crop and none: side of the random squares that are trained on; image_size takes whole photos", 1
+    )
+    noise_std: float = setting(0.02, "zoom-crop: largest standard deviation of noise on the luma", 0, 1)
+    blur_probability: float = setting(0.5, "zoom-crop: share of batches whose luma is blurred", 0, 1)
+    gamma_jitter: float = setting(0.3, "zoom-crop: largest change of the luma's contrast curve, as a power of e", 0, 10)
+    levels_jitter: float = setting(0.0, "zoom-crop: largest shift of the luma's black and white points", 0, 0.4)
+    pretrained: bool = setting(False, "LiteUNet: start the encoder from what it learnt on ImageNet")
+    encoder_lr_scale: float = setting(1.0, "LiteUNet: the encoder's learning rate, as a share of the decoder's", 0, 1)
+    weight_decay: float = setting(0.0, "AdamW's; 0 makes it the paper's Adam", 0, 1)
+    max_grad_norm: float = setting(0.0, "larger gradients are scaled down to this norm (0: never)", 0)
+    ema_decay: float = setting(
+        0.0,
+        "what is kept is a running average of the weights, with this decay (0: the last weights)",
+        0,
+        0.9999999,
+    )
+    batch_size: int = setting(16, "squares per step, of all processes together", 1)
+    max_steps: int = setting(600, "optimiser steps", 1)
+    learning_rate: float = setting(2e-3, "Adam's, at its highest; `--choose-rate` tries several", 1e-9)
+    warmup: int = setting(50, "steps of linear rise to it", 0)
+    schedule: str = setting(
+        "cosine",
+        "then: cosine (half of one, down to 0), two-step (paper) or constant",
+        choices=("cosine", "two-step", "constant"),
+    )
+    lr_decay: float = setting(0.1, "two-step: the second step's learning rate, as a share of the first's", 0, 1)
+    lr_decay_at: float = setting(0.5, "two-step: where the second step begins, as a share of all steps", 0, 1)
+    seed: int = setting(0, "of weights, order and augmentation")
+    validate_every: int = setting(200, "steps between validations", 1)
+    checkpoint_minutes: float = setting(2.0, "minutes between saved states", 0)
+    device: str = setting("auto", "cpu, cuda, or auto")
+    compile: str = setting(
+        "auto", "torch.compile: auto (on a GPU only), always or never", choices=("auto", "always", "never")
+    )
 
     def __post_init__(self) -> None:
-        for name, (least, greatest) in RANGES.items():
-            if getattr(self, name) is not None and not least <= getattr(self, name) <= greatest:
-                limits = f"at least {least}" if greatest == math.inf else f"from {least} to {greatest}"
-                raise ColorlibError(f"{name} must be {limits}, got {getattr(self, name)}")
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ColorlibError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
+        for one in fields(self):
+            setattr(self, one.name, _checked(one, getattr(self, one.name)))
         if self.bins not in BIN_METHODS and not Path(self.bins).is_file():
             methods = ", ".join(BIN_METHODS)
             raise ColorlibError(f"bins must be {methods}, or a file written by `colorlib bins`; got {self.bins!r}")
@@ -112,36 +134,25 @@ class TrainingConfig:
             raise ColorlibError(
                 f"lam_inference goes with the loss cross_entropy, whose best answer is known; got {self.loss}"
             )
-        if not 0 < self.learning_rate < math.inf:
-            raise ColorlibError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in ("photos", "validation_photos"):
-            if not all(isinstance(folder, str) for folder in getattr(self, name)):
-                raise ColorlibError(f"{name} must be a list of folders, got {getattr(self, name)}")
-        if max(self.crop, self.min_size) > self.image_size:
-            raise ColorlibError(f"crop and min_size must not be larger than image_size ({self.image_size})")
+        for name in ("crop", "min_size"):
+            if getattr(self, name) > self.image_size:
+                raise ColorlibError(f"{name} must be at most image_size ({self.image_size}), got {getattr(self, name)}")
         stride = MODELS[self.model].stride
-        if self.image_size % stride or self.crop % stride:
-            raise ColorlibError(f"image_size and crop must be multiples of {stride}, which {self.model} needs")
-        if self.image_size % ZOOM_STEP or self.min_size % ZOOM_STEP:
-            raise ColorlibError(f"image_size and min_size must be multiples of {ZOOM_STEP}")
+        steps = {"image_size": math.lcm(stride, ZOOM_STEP), "crop": stride, "min_size": ZOOM_STEP}
+        for name, step in steps.items():
+            if getattr(self, name) % step:
+                raise ColorlibError(
+                    f"{name} must be a multiple of {step} with the model {self.model}, got {getattr(self, name)}"
+                )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":
         """A config from plain values; a key that does not exist or has the wrong type is an error."""
-        known = {f.name: f.type for f in fields(cls)}
-        checked: dict[str, Any] = {}
-        for name, value in values.items():
+        known = [one.name for one in fields(cls)]
+        for name in values:
             if name not in known:
                 raise ColorlibError(f"unknown setting {name!r}; known: {', '.join(known)}")
-            default = getattr(cls(), name)
-            if isinstance(default, float | None) and not isinstance(value, bool):
-                with suppress(TypeError, ValueError):  # YAML takes 2 for a whole number and 1e-3 for text
-                    value = float(value)
-            if type(value) is not type(default) and not (default is None and isinstance(value, float)):
-                kind = "float" if default is None else type(default).__name__
-                raise ColorlibError(f"{name} must be a {kind}, got {value!r}")
-            checked[name] = value
-        return cls(**checked)
+        return cls(**values)
 
     @classmethod
     def from_yaml(cls, path: str | Path, /, **overrides: Any) -> "TrainingConfig":
@@ -153,6 +164,61 @@ class TrainingConfig:
         if not isinstance(values, dict):
             raise ColorlibError(f"the configuration {path} must be a list of 'setting: value' lines")
         return cls.from_dict({**values, **overrides})
+
+
+def describe_settings() -> str:
+    """Every setting with what it means, its default and the values it takes: a configuration to begin with, in YAML.
+
+    >>> for line in describe_settings().splitlines()[12:14]:
+    ...     print(line)
+    # colour bins
+    num_bins: 32  # a whole number from 1 to 32,767
+    """
+    return "\n".join(
+        f"# {one.metadata['words']}\n{one.name}: {_plain(_default(one))}  # {_values(one)}"
+        for one in fields(TrainingConfig)
+    )
+
+
+def _checked(one: "Field[Any]", value: Any) -> Any:
+    """A setting's value, as its type has it; an error if it takes no such value."""
+    if one.type in (float, float | None) and not isinstance(value, bool):
+        with suppress(TypeError, ValueError):  # YAML takes 2 for a whole number and 1e-3 for text
+            value = float(value)
+    if not _is_allowed(one, value):
+        raise ColorlibError(f"{one.name} must be {_values(one)}; got {value!r}")
+    return value
+
+
+def _is_allowed(one: "Field[Any]", value: Any) -> bool:
+    kind, about = cast(Any, one.type), one.metadata
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(folder, str) for folder in value)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):  # True is an int to Python
+        return False
+    if isinstance(value, int | float):
+        return math.isfinite(value) and bool(about["least"] <= value <= about["greatest"])
+    return not about["choices"] or value in about["choices"]
+
+
+def _values(one: "Field[Any]") -> str:
+    """The values that a setting takes, in words."""
+    least, greatest, choices = (one.metadata[key] for key in ("least", "greatest", "choices"))
+    if choices:
+        return f"one of {', '.join(choices)}"
+    kind = KINDS[one.type]
+    if greatest < math.inf:
+        return f"{kind} from {least:,} to {greatest:,}"
+    return kind if least == -math.inf else f"{kind}, at least {least:,}"
+
+
+def _default(one: "Field[Any]") -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _plain(value: Any) -> str:
+    """A default as YAML has it."""
+    return json.dumps(value).strip('"') or '""'
 
 
 def learning_rate_at(step: int, config: TrainingConfig) -> float:

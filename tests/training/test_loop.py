@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -72,19 +72,19 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"max_steps": 1.5}, "max_steps must be a"),
         ({"max_steps": True}, "max_steps must be a"),
         ({"max_steps": None}, "max_steps must be a"),
-        ({"lam": "half"}, "lam must be a"),
+        ({"lam": "half"}, "lam must be a number from 0 to 1; got 'half'"),
         ({"lam": True}, "lam must be a"),
         ({"photos": "folder"}, "photos must be a"),
         ({"photos": [1, 2]}, "photos"),
-        ({"max_steps": 0}, "max_steps must be at least 1"),
-        ({"batch_size": -4}, "batch_size must be at least 1"),
+        ({"max_steps": 0}, "max_steps must be a whole number, at least 1; got 0"),
+        ({"batch_size": -4}, "batch_size must be a whole number, at least 1; got -4"),
         ({"num_bins": 0}, "num_bins must be"),
         ({"crop": 192, "image_size": 160}, "crop"),
         ({"min_size": 192, "image_size": 160}, "min_size"),
         ({"min_size": 0}, "min_size"),
         ({"crop": 60}, "multiple"),
         ({"image_size": 150}, "multiple"),
-        ({"lam": 1.5}, "lam"),
+        ({"lam": 1.5}, "lam must be a number from 0 to 1; got 1.5"),
         ({"lam_inference": 1.5}, "lam_inference"),
         ({"lam_inference": 0.2, "loss": "l2"}, "lam_inference goes with the loss cross_entropy"),
         ({"lam": math.nan}, "lam"),
@@ -95,6 +95,7 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"model": "ResNet"}, "ResNet"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": math.inf}, "learning_rate"),
         ({"warmup": -5}, "warmup"),
         ({"noise_std": -0.1}, "noise_std"),
         ({"gamma_jitter": -0.1}, "gamma_jitter"),
@@ -114,6 +115,34 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
 def test_impossible_settings_are_refused_before_any_work(settings, message):
     with pytest.raises(ColorlibError, match=message):
         TrainingConfig.from_dict(settings)
+
+
+@pytest.mark.parametrize("setting", fields(TrainingConfig), ids=lambda setting: setting.name)
+def test_both_ends_of_every_range_are_taken_and_nothing_beyond(setting):
+    ends = {"least": setting.metadata["least"], "greatest": setting.metadata["greatest"]}
+    step = {"least": -1, "greatest": 1}
+    together = {"image_size": 32_768} if setting.name in ("crop", "min_size") else {}  # they may not be larger than it
+    for end, value in ends.items():
+        if math.isfinite(value):
+            beyond = value + step[end] * (1 if setting.type is int else 1e-3)
+            with pytest.raises(ColorlibError, match=f"{setting.name} must be .*got {beyond}"):
+                TrainingConfig(**together | {setting.name: beyond})
+            if setting.name not in ("crop", "min_size", "image_size"):  # whose steps have a test of their own
+                assert getattr(TrainingConfig(**{setting.name: value}), setting.name) == value
+    for choice in setting.metadata["choices"]:
+        assert getattr(TrainingConfig(**{setting.name: choice}), setting.name) == choice
+
+
+def test_the_settings_that_the_shell_prints_are_the_defaults_with_words_and_values(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--settings"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert TrainingConfig.from_dict(yaml.safe_load(text)) == TrainingConfig()
+    assert list(yaml.safe_load(text)) == [setting.name for setting in fields(TrainingConfig)]
+    assert "# λ of the rebalancing: 1 treats all bins alike\nlam: 0.5  # a number from 0 to 1\n" in text
+    assert "schedule: cosine  # one of cosine, two-step, constant\n" in text
+    assert all(setting.metadata["words"] in text for setting in fields(TrainingConfig))
 
 
 def test_unreadable_settings_are_refused(tmp_path):
