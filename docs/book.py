@@ -29,7 +29,7 @@ FILES = "LICENSE CITATION.cff experiments/held_out.txt figures/* docs/_static/*"
 LONGEST_VALUE = 80  # characters of a constant that is worth showing
 CONTENTS = {
     "The course": ["notebooks/*"],
-    "To look up": ["gallery", "docs/glossary", "docs/files"],
+    "To look up": ["gallery", "docs/glossary", "docs/files", "docs/teaching"],
     "The library": ["library/index", *[f"library/{room}" for room in ROOMS], "library/command_line"],
     "How good, how fast": ["MODEL_CARD", "experiments/scores", "experiments/ablations", "benchmarks/results"],
     "The project": ["CONTRIBUTING", "data/README", "data/*/ATTRIBUTION"],

@@ -131,6 +131,22 @@ def test_the_script_of_continuous_integration_is_sound() -> None:
     subprocess.run(["bash", "-n", script], check=True)
 
 
+def test_binder_installs_the_course_from_pyproject() -> None:
+    lines = (PROJECT / ".binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith(("#", "--extra-index-url "))] == ["-e .[course]"]
+    minor = int((PROJECT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-3."))
+    lowest, beyond = re.findall(r"3\.(\d+)", PYPROJECT["project"]["requires-python"])
+    assert int(lowest) <= minor < int(beyond)
+
+
+def test_what_is_published_is_what_make_book_makes() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["site"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["make book PYTHON=python"]
+    (folder,) = [step["with"]["path"] for step in steps if "upload-pages-artifact" in step.get("uses", "")]
+    assert f"{folder}/index.html" in (PROJECT / "Makefile").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_configuration_can_be_read(path: Path) -> None:
     config = TrainingConfig.from_yaml(path)
