@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from colorlib.evaluation import wilson_interval
+from colorlib.video import warp
 
 # Notebook 00
 
@@ -631,7 +632,67 @@ def surest_as_numbers(confidence: Tensor, coverage: float) -> Tensor:
     return (confidence >= confidence.flatten().sort(descending=True).values[count - 1]).float()
 
 
+# Notebook 11
+
+
+def frames_rounded_down(alpha: float, share: float) -> int:
+    return math.floor(-math.log(share) / alpha)
+
+
+def frames_of_the_time_constant(alpha: float, share: float) -> int:
+    return round(1 / alpha)
+
+
+def frames_not_whole(alpha: float, share: float) -> float:
+    return -math.log(share) / alpha
+
+
+def motion_ignored(previous: Tensor, now: Tensor, flow: Tensor, seen: Tensor, share: float) -> Tensor:
+    return share * previous + (1 - share) * now
+
+
+def view_ignored(previous: Tensor, now: Tensor, flow: Tensor, seen: Tensor, share: float) -> Tensor:
+    return share * warp(previous, flow) + (1 - share) * now
+
+
+def now_is_warped(previous: Tensor, now: Tensor, flow: Tensor, seen: Tensor, share: float) -> Tensor:
+    past = share * seen
+    return past * previous + (1 - past) * warp(now, flow)
+
+
+def unseen_fades(previous: Tensor, now: Tensor, flow: Tensor, seen: Tensor, share: float) -> Tensor:
+    return share * seen * warp(previous, flow) + (1 - share) * now
+
+
+def newest_frame(past: Tensor) -> Tensor:
+    return past[-1]
+
+
+def mean_of_everything(past: Tensor) -> Tensor:
+    return past.mean(0)
+
+
+def mean_of_five(past: Tensor) -> Tensor:
+    return past[-5:].mean(0)
+
+
+def sum_of_four(past: Tensor) -> Tensor:
+    return past[-4:].sum(0)
+
+
+def median_of_five(past: Tensor) -> Tensor:
+    return past[-5:].median(0).values
+
+
+def papers_kernel(past: Tensor) -> Tensor:
+    weights = torch.exp(-0.2 * torch.arange(len(past)).flip(0))[-21:]
+    return (weights[:, None] * past[-21:]).sum(0) / weights.sum()
+
+
 WRONG_ANSWERS: dict[str, list[Any]] = {
+    "frames_to_forget": [frames_rounded_down, frames_of_the_time_constant, frames_not_whole],
+    "motion_step": [motion_ignored, view_ignored, now_is_warped, unseen_fades],
+    "my_smoother": [newest_frame, mean_of_everything, mean_of_five, sum_of_four, median_of_five, papers_kernel],
     "find_knobs": [knobs_by_rare_colors_alone, knobs_without_units, knobs_one_after_the_other, knobs_swapped],
     "answers_needed": [
         answers_by_the_plain_interval,

@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazily(
         "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches board_of_bins board_of_histograms bounds_of captioned "
         "color_word draw_figure9 gamut image_grid influence_board order_by_hue pair_of_bars plot_band "
-        "plot_confidence plot_frontier plot_influence plot_intervals plot_lambda_sweep plot_network "
+        "plot_confidence plot_filters plot_frontier plot_influence plot_intervals plot_lambda_sweep plot_network "
         "plot_reliability plot_seeds plot_uv_map ringed side_by_side time_slice weight_card",
         "results": "ablation_scores",
         "widgets": "choice hint_panel panel slider trial_panel upload uploaded_photo",

@@ -23,6 +23,7 @@ from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.propagation import choose_seeds
 from colorlib.training.losses import rebalanced_cross_entropy
+from colorlib.video.motion import warp
 from colorlib.video.smoothing import TemporalKernel
 
 
@@ -613,29 +614,6 @@ def _mean_of_categories(answer: Callable[[Tensor, Tensor], float]) -> None:
 # Notebook 11
 
 
-@exercise("kernel_weights")
-def _kernel_weights(answer: Callable[[float, int], Tensor]) -> None:
-    """kernel_weights(alpha, window): α and T -> the normalised weights (T+1,) of this frame and the T before it."""
-    expect(answer(0.5, 0), torch.ones(1), "With no past, T = 0,")
-    expect(answer(0.0, 3), torch.full((4,), 0.25), "Without decay, α = 0 and T = 3,")
-    for alpha, window in ((0.2, 20), (1.0, 2)):
-        expect(answer(alpha, window), TemporalKernel(alpha, window).weights(), f"For α = {alpha} and T = {window}")
-
-
-@exercise("next_sum")
-def _next_sum(answer: Callable[[Tensor, Tensor, Tensor, float, int], Tensor]) -> None:
-    """next_sum(total, newest, oldest, alpha, window): S_{t-1}, p_t and p_{t-T-1} -> S_t, all of shape (n,)."""
-    one = torch.ones(2)
-    expect(answer(0 * one, one, 0 * one, 0.2, 20), one, "For the first frame, with nothing before it,")
-    expect(answer(3 * one, one, one, 0.0, 2), 3 * one, "Without decay, when three equal frames become three,")
-    frames = torch.rand(9, 2, generator=torch.Generator().manual_seed(0))
-    for alpha, window in ((0.5, 1), (0.2, 3)):
-        weights = torch.exp(-alpha * torch.arange(window + 1))[:, None]
-        before, after = ((weights * frames[t - window : t + 1].flip(0)).sum(0) for t in (7, 8))
-        got = answer(before, frames[8], frames[7 - window], alpha, window)
-        expect(got, after, f"For random frames, α = {alpha} and T = {window}")
-
-
 @exercise("frames_to_forget")
 def _frames_to_forget(answer: Callable[[float, float], int]) -> None:
     """frames_to_forget(alpha, share): frames until all older ones together have that share of the weight or less."""
@@ -643,6 +621,49 @@ def _frames_to_forget(answer: Callable[[float, float], int]) -> None:
     expect(answer(math.log(2), 0.25), 2, "If the weight halves with each frame and a quarter may be left")
     for alpha, share in ((0.2, 0.1), (0.2, 0.5), (0.05, 0.01)):
         expect(answer(alpha, share), math.ceil(math.log(1 / share) / alpha), f"For α = {alpha} and a share of {share}")
+
+
+@exercise("motion_step")
+def _motion_step(answer: Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]) -> None:
+    """motion_step(previous, now, flow, seen, share): (n, h, w) twice, (2, h, w), (h, w), a share -> (n, h, w)."""
+    generator = torch.Generator().manual_seed(0)
+    previous, now = (torch.rand(3, 4, 5, generator=generator).softmax(0) for _ in range(2))
+    still, everywhere = torch.zeros(2, 4, 5), torch.ones(4, 5)
+    expect(answer(previous, now, still, everywhere, 0.0), now, "Where the past has a share of 0")
+    expect(answer(previous, now, still, everywhere, 0.75), 0.75 * previous + 0.25 * now, "Where nothing moves")
+    flow = torch.stack([torch.ones(4, 5), torch.zeros(4, 5)])
+    seen = (torch.arange(5) < 4).float().expand(4, 5)
+    right = 0.5 * seen * warp(previous, flow) + (1 - 0.5 * seen) * now
+    expect(
+        answer(previous, now, flow, seen, 0.5),
+        right,
+        "If every pixel was one to the right, and the last column unseen,",
+    )
+    expect(answer(previous, now, flow, 0 * seen, 0.5), now, "Where nothing was in view before")
+
+
+@exercise("my_smoother")
+def _my_smoother(answer: Callable[[Tensor], Tensor]) -> None:
+    """my_smoother(past): predictions (t, n) of a pixel, the newest last -> (n,), with little swing and little lag."""
+    steady = torch.tensor([0.7, 0.2, 0.1]).expand(30, 3)
+    expect(answer(steady), steady[0], "For a pixel that does not change")
+    expect(answer(steady[:1]), steady[0], "For the first frame of a film")
+    turns = torch.eye(2).repeat(20, 1)
+    mixed = [answer(turns[: t + 1]) for t in (37, 38, 39)]
+    expect(mixed[0].sum(), 1.0, "For the sum of the probabilities")
+    kernel = TemporalKernel(0.2, 20)
+    left = float((kernel.weights() * torch.tensor([1.0, -1.0]).double().repeat(11)[:21]).sum().abs())
+    swing = max(float((b - a).abs().max()) for a, b in zip(mixed, mixed[1:]))
+    if not swing <= left / 2:
+        raise WrongAnswerError(
+            f"Of a pixel that is blue and green in turn I expected a swing of {left / 2:.3f} at most, got {swing:.3f}."
+        )
+    cut = torch.cat([torch.eye(2)[:1].expand(30, 2), torch.eye(2)[1:].expand(6, 2)])
+    old = float(answer(cut)[0])
+    if not old <= 0.1:
+        raise WrongAnswerError(
+            f"Six frames after a cut I expected a tenth of the old scene or less, and got {old:.2f}."
+        )
 
 
 # Notebook 12

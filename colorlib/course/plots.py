@@ -272,6 +272,26 @@ def plot_intervals(ax: Axes, summaries: dict[str, Interval], label: str = "") ->
     ax.set_xlabel(label)
 
 
+def plot_filters(weights: dict[str, torch.Tensor]) -> tuple[Figure, dict[str, torch.Tensor]]:
+    """Temporal kernels: the weights (k,) of the last frames, and how much of each frequency they let through.
+
+    Returns the figure and, by name, |H(f)| at 201 frequencies from 0 to 0.5 swings per frame.
+    """
+    frequency = torch.linspace(0, 0.5, 201, dtype=torch.float64)
+    figure = Figure(figsize=(8, 3.3))
+    left, right = figure.subplots(1, 2)
+    responses = {}
+    for (name, values), color, style in zip(weights.items(), PALETTE, ("-", "--", "-.", ":")):
+        waves = torch.exp(-2j * np.pi * frequency[:, None] * torch.arange(len(values)))
+        responses[name] = (waves * values.double()).sum(1).abs()
+        left.plot(values[:31], style, color=color, label=name)
+        right.plot(frequency, responses[name], style, color=color)
+    left.set(xlabel="frames ago, k", ylabel="weight", title="what it remembers")
+    right.set(xlabel="swings per frame, f", ylabel="|H(f)|", ylim=(0, 1.02), title="what gets through")
+    left.legend(fontsize=8)
+    return figure, responses
+
+
 def plot_band(ax: Axes, x: Sequence[float], table: np.ndarray, color: str, label: str, style: str = "o-") -> None:
     """The mean over photos of a table (photos, len(x)) as a line, and its 95 % interval (bootstrap) as a band."""
     summaries = [bootstrap(column) for column in table.T]

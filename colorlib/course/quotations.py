@@ -127,6 +127,8 @@ PAPER: dict[str, tuple[str, ...]] = {
         "aggregates past frames’ probabilities",
         "over T = 20 frames, with a decay coefficient of α = 0.2. The results are smoother and somehow more natural.",
         "From one frame to the next, the model should colorize in a similar way the corresponding items.",
+        "an algorithm having an extra temporal information on top of the single-frame prediction might even perform "
+        "better.",
     ),
     "§4.4": (
         "Extending the training set",

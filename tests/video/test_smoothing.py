@@ -14,7 +14,6 @@ from torch import Tensor
 from colorlib import ColorlibError
 from colorlib.cli.video import SMOOTHERS as NAMES
 from colorlib.color import chroma_of, luma_of
-from colorlib.course import verdict
 from colorlib.data import write_photo
 from colorlib.prediction import Colorizer
 from colorlib.video import (
@@ -451,47 +450,3 @@ def test_shots_can_be_joined(large_photo: str) -> None:
     shots: list[Shot] = [camera_move(large_photo, kind, frames=3, width=64) for kind in ("pan", "zoom")]
     film, cuts = joined(shots)
     assert film.shape == (6, 40, 64) and cuts == [3]
-
-
-# The notebook's exercises
-
-
-def kernel_weights(alpha: float, window: int) -> Tensor:
-    weights = torch.exp(-alpha * torch.arange(window + 1))
-    return weights / weights.sum()
-
-
-def next_sum(total: Tensor, newest: Tensor, oldest: Tensor, alpha: float, window: int) -> Tensor:
-    return math.exp(-alpha) * total + newest - math.exp(-alpha * (window + 1)) * oldest
-
-
-WRONG = {
-    "kernel_weights": [
-        lambda alpha, window: torch.exp(-alpha * torch.arange(window + 1)),
-        lambda alpha, window: kernel_weights(alpha, window).flip(0),
-        lambda alpha, window: kernel_weights(alpha, max(window - 1, 0)),
-    ],
-    "next_sum": [
-        lambda total, newest, oldest, alpha, window: math.exp(-alpha) * total + newest,
-        lambda total, newest, oldest, alpha, window: next_sum(total, newest, oldest, alpha, window - 1),
-        lambda total, newest, oldest, alpha, window: total + newest - oldest,
-    ],
-    "frames_to_forget": [
-        lambda alpha, share: math.floor(-math.log(share) / alpha),
-        lambda alpha, share: round(1 / alpha),
-        lambda alpha, share: -math.log(share) / alpha,
-    ],
-}
-RIGHT = {
-    "kernel_weights": kernel_weights,
-    "next_sum": next_sum,
-    "frames_to_forget": lambda alpha, share: math.ceil(-math.log(share) / alpha),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_exercises_tell_right_from_wrong(name: str) -> None:
-    assert verdict(name, RIGHT[name])[0] is True
-    assert verdict(name, lambda *arguments: ...)[0] is None
-    for answer in WRONG[name]:
-        assert verdict(name, answer)[0] is False
