@@ -27,6 +27,14 @@ def python_s_own_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device in turn: a test that takes it runs on the CPU and, where there is one, on a GPU (``-m gpu``)."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("this machine has no GPU that PyTorch can use")
+    return torch.device(request.param)
+
+
 @pytest.fixture(scope="session")
 def real_paths() -> list[Path]:
     """Eleven bundled photos of the training split."""

@@ -7,15 +7,21 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
+import av
 import nbformat
+import numpy as np
 import pytest
 import yaml
 
+from colorlib.data import bundled, fit, read_photo, write_photo
+from colorlib.models import load_checkpoint
 from colorlib.training import TrainingConfig
 
 PROJECT = Path(__file__).parents[1]
@@ -175,19 +181,100 @@ def test_git_keeps_what_is_bundled_and_ignores_what_is_made() -> None:
     assert result.stdout.splitlines() == ignored
 
 
-@pytest.mark.slow
-def test_the_wheel_holds_the_library_its_weights_and_nothing_else(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library packed without a network, from a folder that holds its sources and its tests alone."""
+    folder = tmp_path_factory.mktemp("sources")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(PROJECT / name, tmp_path)
-    for folder in ("colorlib", "tests"):
-        shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(PROJECT / name, folder)
+    for name in ("colorlib", "tests"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", "wheels"]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", ".", *options], cwd=tmp_path, check=True)
-    (wheel,) = (tmp_path / "wheels").iterdir()
+    subprocess.run([sys.executable, "-m", "pip", "wheel", ".", *options], cwd=folder, check=True)
+    (packed,) = (folder / "wheels").iterdir()
+    return packed
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_library_its_weights_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
         entry_points = archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt"))).decode()
-    files = [path for path in (tmp_path / "colorlib").rglob("*") if path.is_file()]
-    assert packed == {path.relative_to(tmp_path).as_posix() for path in files}
+    sources = wheel.parents[1]
+    files = [path for path in (sources / "colorlib").rglob("*") if path.is_file()]
+    assert packed == {path.relative_to(sources).as_posix() for path in files}
     assert "colorlib/py.typed" in packed
     assert "colorlib = colorlib.cli:main" in entry_points
+
+
+def needed_by(packages: set[str]) -> set[str]:
+    """These installed packages and all that they need in turn, but for extras."""
+    found: set[str] = set()
+    waiting = set(packages)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        with suppress(PackageNotFoundError):  # a package for another system
+            requirements = [text for text in distribution(name).requires or [] if "extra ==" not in text]
+            waiting |= {re.sub("[_.]", "-", needed) for needed in names(requirements)} - found
+    return found
+
+
+@pytest.fixture
+def bare_python(wheel: Path, tmp_path: Path) -> Path:
+    """The Python of an environment with nothing in it but the wheel and what the core depends on."""
+    home = tmp_path / "environment"
+    venv.create(home, symlinks=True)
+    (packages,) = home.glob("lib/python*/site-packages")
+    for name in needed_by(RUNTIME):
+        with suppress(PackageNotFoundError):
+            installed = distribution(name)
+            for part in {file.parts[0] for file in installed.files or []} - {"..", "__pycache__"}:
+                if not (packages / part).exists():
+                    (packages / part).symlink_to(Path(str(installed.locate_file(part))))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    return home / "bin" / "python"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="links to installed packages")
+def test_the_wheel_and_the_core_alone_color_a_photo_and_a_film_and_train_from_a_cache(
+    bare_python: Path, tmp_path: Path
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def run(*arguments: str) -> str:
+        command = [str(bare_python), *arguments]
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr[-2000:]
+        return result.stdout
+
+    extras = "matplotlib IPython ipywidgets papermill nbformat torchvision onnx pytest".split()
+    there = f"import importlib.util as u, colorlib; print(colorlib.__file__, [u.find_spec(n) for n in {extras}])"
+    path, found = run("-c", there).strip().split(" ", 1)
+    assert Path(path).is_relative_to(tmp_path) and found == str([None] * len(extras))
+
+    (tmp_path / "photos").mkdir()
+    for photo in bundled("train")[:8]:
+        write_photo(tmp_path / "photos" / f"{photo.path.stem}.jpg", fit(read_photo(photo.path), 64))
+    photos = sorted((tmp_path / "photos").iterdir())
+    run("-m", "colorlib", "colorize", str(photos[0]), "--out", "out")
+    (colored,) = (tmp_path / "out").iterdir()
+    assert read_photo(colored).shape == read_photo(photos[0]).shape
+
+    with av.open(str(tmp_path / "gray.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(4):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 60 + 20 * i, np.uint8))))
+        film.mux(stream.encode(None))
+    run("-m", "colorlib", "video", "gray.mp4", "colors.mp4")
+    with av.open(str(tmp_path / "colors.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 4
+
+    run("-m", "colorlib", "data", "prepare", "folder", "photos", "--out", "cache", "--size", "64")
+    settings = {"photos": ["cache"], "image_size": 64, "crop": 32, "min_size": 32, "num_bins": 4, "max_steps": 2}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings | {"batch_size": 2, "out_dir": "run"}))
+    run("-m", "colorlib", "train", "run.yaml")
+    assert load_checkpoint(tmp_path / "run" / "model.safetensors")[2]["training"]["history"][-1]["step"] == 2

@@ -102,4 +102,5 @@ def encode_batch(photos: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
 
 def generator_for(seed: int, purpose: int, number: int) -> torch.Generator:
     """A random stream of its own for each purpose and step: no stream depends on what was drawn before."""
-    return torch.Generator().manual_seed((seed * 4 + purpose) * 1_000_003 + number)
+    period, place = divmod(number, 1_000_003)  # beyond it, the next purpose's streams would begin
+    return torch.Generator().manual_seed((seed * 4 + purpose) * 1_000_003 + place + (period << 44))
