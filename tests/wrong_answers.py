@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from colorlib.evaluation import wilson_interval
@@ -689,6 +690,74 @@ def papers_kernel(past: Tensor) -> Tensor:
     return (weights[:, None] * past[-21:]).sum(0) / weights.sum()
 
 
+# Notebook 13
+
+
+def middle_at_the_edge(index: int, grid: int, limit: float) -> float:
+    return (index / grid * 2 - 1) * limit
+
+
+def middle_by_linspace(index: int, grid: int, limit: float) -> float:
+    return float(np.linspace(-limit, limit, grid)[index])
+
+
+def middle_of_positive(index: int, grid: int, limit: float) -> float:
+    return (index + 0.5) / grid * limit
+
+
+def middle_of_next(index: int, grid: int, limit: float) -> float:
+    return ((index + 1.5) / grid * 2 - 1) * limit
+
+
+def middle_by_floor(index: int, grid: int, limit: float) -> float:
+    return ((index + 0.5) // grid * 2 - 1) * limit
+
+
+def decay_not_alpha(alpha: float) -> float:
+    return math.exp(-alpha) / (1 + math.exp(-alpha))
+
+
+def halved_alpha(alpha: float) -> float:
+    return alpha + math.log(2)
+
+
+def alpha_of_newest(alpha: float) -> float:
+    return math.log(1 + math.exp(-alpha))
+
+
+def alpha_with_wrong_sign(alpha: float) -> float:
+    return -alpha - math.log(1 + math.exp(-alpha))
+
+
+def excluded_by_the_normal(differences: list[float]) -> float:
+    values = np.array(differences)
+    return abs(values.mean()) + 1.96 * values.std(ddof=1) / math.sqrt(len(values))
+
+
+def excluded_with_population_spread(differences: list[float]) -> float:
+    values = np.array(differences)
+    return abs(values.mean()) + stats.t.ppf(0.975, len(values) - 1) * values.std() / math.sqrt(len(values))
+
+
+def excluded_without_root(differences: list[float]) -> float:
+    values = np.array(differences)
+    return abs(values.mean()) + stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1)
+
+
+def excluded_half_width(differences: list[float]) -> float:
+    values = np.array(differences)
+    return stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+
+
+def excluded_upper_end(differences: list[float]) -> float:
+    values = np.array(differences)
+    return values.mean() + stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+
+
+def excluded_mean(differences: list[float]) -> float:
+    return abs(np.mean(differences))
+
+
 WRONG_ANSWERS: dict[str, list[Any]] = {
     "frames_to_forget": [frames_rounded_down, frames_of_the_time_constant, frames_not_whole],
     "motion_step": [motion_ignored, view_ignored, now_is_warped, unseen_fades],
@@ -772,6 +841,16 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         affinity_that_grows,
     ],
     "relaxed": [relaxed_plain_mean, relaxed_without_given, relaxed_not_divided, relaxed_divided_by_w_alone],
+    "cell_middle": [middle_at_the_edge, middle_by_linspace, middle_of_positive, middle_of_next, middle_by_floor],
+    "alpha_in_effect": [lambda alpha: alpha, decay_not_alpha, halved_alpha, alpha_of_newest, alpha_with_wrong_sign],
+    "excluded": [
+        excluded_by_the_normal,
+        excluded_with_population_spread,
+        excluded_without_root,
+        excluded_half_width,
+        excluded_upper_end,
+        excluded_mean,
+    ],
     "surest": [
         surest_above_a_threshold,
         least_sure,

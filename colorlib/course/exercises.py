@@ -18,13 +18,13 @@ from colorlib.color.spaces import luma_of
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import auroc, calibration_error, reliability_table
-from colorlib.evaluation.intervals import wilson_interval
+from colorlib.evaluation.intervals import student, wilson_interval
 from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.propagation import choose_seeds
 from colorlib.training.losses import rebalanced_cross_entropy
 from colorlib.video.motion import warp
-from colorlib.video.smoothing import TemporalKernel
+from colorlib.video.smoothing import TemporalKernel, published_alpha
 
 
 class NotStartedError(Exception):
@@ -699,3 +699,34 @@ def _surest(answer: Callable[[Tensor, float], Tensor]) -> None:
         expect(mask, choose_seeds(confidence, coverage), f"For 60 random confidences and a coverage of {coverage}")
         if mask.dtype != torch.bool:
             raise WrongAnswerError(f"I expected truth values, torch.bool, and got {mask.dtype}.")
+
+
+# Notebook 13
+
+
+@exercise("cell_middle")
+def _cell_middle(answer: Callable[[int, int, float], float]) -> None:
+    """cell_middle(index, grid, limit): the middle of the index-th of ``grid`` equal cells from -limit to limit."""
+    expect(answer(0, 1, 0.5), 0.0, "For a single cell")
+    expect(answer(0, 2, 0.4), -0.2, "For the first of two cells from -0.4 to 0.4")
+    for index, grid, limit in ((9, 10, 0.45), (4, 10, 0.45), (5, 11, 0.65), (2, 5, 1.0)):
+        right = ((index + 0.5) / grid * 2 - 1) * limit
+        expect(answer(index, grid, limit), right, f"For cell {index} of {grid} between -{limit} and {limit}")
+
+
+@exercise("alpha_in_effect")
+def _alpha_in_effect(answer: Callable[[float], float]) -> None:
+    """alpha_in_effect(alpha): the decay per frame of s = (e^(-α) s + p) / (1 + e^(-α)), as the α of an average."""
+    expect(answer(0.0), math.log(2), "Without decay, where past and present weigh the same,")
+    for alpha in (0.2, 1.0, 3.0):
+        expect(answer(alpha), published_alpha(alpha), f"For α = {alpha}")
+
+
+@exercise("excluded")
+def _excluded(answer: Callable[[list[float]], float]) -> None:
+    """excluded(differences): one difference per seed -> the size beyond which Student's 95 % interval excludes it."""
+    expect(answer([-1.0, 0.0, 1.0]), 4.303 / math.sqrt(3), "For differences of -1, 0 and 1", 1e-3)
+    for differences in ([0.3, 0.5, 0.4], [-0.2, 0.1, -0.4], [-2.0, -1.0, -3.0, 0.5]):
+        interval = student(differences)
+        right = max(abs(interval.low), abs(interval.high))
+        expect(answer(differences), right, f"For differences of {differences}", 1e-3)

@@ -6,6 +6,7 @@
 import ast
 import functools
 import html
+import math
 import re
 from typing import Any
 
@@ -16,12 +17,14 @@ import torch
 from nbformat import NotebookNode
 from wrong_answers import WRONG_ANSWERS
 
-from colorlib.color import ColorBins, UVHistogram
+from colorlib.color import U_LIMIT, V_LIMIT, ColorBins, UVHistogram
 from colorlib.color.bins import _lloyd
+from colorlib.color.lookup import cell_centres
 from colorlib.course import EXERCISES, NOTEBOOKS, PROFILES, load_profile, parameters_of, source_hash, verdict
 from colorlib.files import PROJECT
 from colorlib.prediction import annealed_mean, propagate
 from colorlib.training import rebalanced_cross_entropy
+from colorlib.video import TemporalKernel, published_alpha
 
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 COURSE = """
@@ -318,6 +321,31 @@ def test_the_lesson_on_spreading_is_the_library():
     weight = 5.0 * (torch.rand(9, 12, generator=generator) < 0.3)
     mine = spread(luma, values.double(), weight.double()).float()
     torch.testing.assert_close(mine, propagate(luma, values, weight), atol=1e-3, rtol=0)
+
+
+def test_the_lesson_on_cell_middles_is_the_library(histogram):
+    cell_middles = function_of("13_paper_vs_code", "cell_middles")
+    for grid in (10, 11):
+        bins = ColorBins.from_histogram(histogram, 20, "grid", grid)
+        mine = cell_middles(bins.cells, grid, U_LIMIT, V_LIMIT)
+        rows, columns = bins.cells.T
+        torch.testing.assert_close(mine, cell_centres(grid)[rows * grid + columns])
+        assert (bins.encode(mine.T[:, None, :]) == torch.arange(20)).all()
+
+
+def test_the_lesson_on_the_first_bin_turns_the_lowest_cell_gray():
+    forgotten = function_of("13_paper_vs_code", "first_bin_forgotten")
+    colors, cells = torch.arange(1.0, 7.0).reshape(3, 2), torch.tensor([[4, 1], [2, 9], [2, 3]])
+    assert forgotten(colors, cells, 10).tolist() == [[1, 2], [3, 4], [0, 0]]
+    assert colors.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_the_lesson_on_the_recursion_is_the_library_once_the_film_runs():
+    recursion = function_of("13_paper_vs_code", "published_recursion")
+    film = torch.rand(60, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    kernel = TemporalKernel(published_alpha(0.2), math.inf)
+    theirs = torch.stack([kernel(frame) for frame in film])
+    torch.testing.assert_close(recursion(film, 0.2)[30:], theirs[30:], atol=1e-6, rtol=0)
 
 
 # What is committed
