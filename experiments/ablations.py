@@ -5,7 +5,8 @@
     python -m experiments.ablations --table                      # only the table, from what has been measured
 
 Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv
-(and a line per photo in ablations_photos.csv), and is never run twice: interrupt it whenever you like. With
+(and a line per photo in ablations_photos.csv, of which the repository keeps those that a notebook reads), and is never
+run twice: interrupt it whenever you like. With
 ``--photos`` the networks train on more than the bundled photos; rows say how many, and are compared only with rows of
 as many. Validation is on the bundled validation photos always. ablations.md is the table made of it.
 """
@@ -147,7 +148,7 @@ def main() -> None:
     results, photos = Table(args.out / "ablations.csv"), Table(args.out / "ablations_photos.csv")
     if not args.table:
         run_missing(args.names or list(EXPERIMENTS), args.seeds, args.photos, args.set, results, photos)
-    (args.out / "ablations.md").write_text(report(results.rows, photos.rows), encoding="utf-8")
+    (args.out / "ablations.md").write_text(report(results.rows), encoding="utf-8")
 
 
 def run_missing(
@@ -305,7 +306,7 @@ def scenes(categories: dict[str, list[Path]], share: float, seed: int, out: Path
     return folder
 
 
-def report(results: list[Row], photos: list[Row]) -> str:
+def report(results: list[Row]) -> str:
     """The tables as Markdown: means and spread over seeds, then paired differences."""
     lines = [
         "# Experiments\n",
@@ -318,7 +319,7 @@ def report(results: list[Row], photos: list[Row]) -> str:
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
         rows = [row for row in results if row["pool"] == pool]
-        lines += [f"\n## {int(pool):,} photos to train on\n", *means(rows), *differences(rows, photos, pool)]
+        lines += [f"\n## {int(pool):,} photos to train on\n", *means(rows), *differences(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -356,7 +357,7 @@ def spread(values: list[float], decimals: int) -> str:
     return f"{np.mean(values):.{decimals}f}{deviation}"
 
 
-def differences(rows: list[Row], photos: list[Row], pool: str) -> list[str]:
+def differences(rows: list[Row]) -> list[str]:
     """A line for each comparison, over the seeds that both experiments have."""
     chosen, metrics = by_experiment(rows), ("accuracy", "gain", "auc_rebalanced", "nll")
     made = len(metrics) * sum(one in chosen and other in chosen for one, other in CLAIMS)
@@ -370,31 +371,19 @@ def differences(rows: list[Row], photos: list[Row], pool: str) -> list[str]:
     ]
     for one, other in CLAIMS:
         if one in chosen and other in chosen:
-            tables = [values_by_photo(photos, name, pool, chosen[name][0]["recipe"]) for name in (one, other)]
+            tables = [{row["seed"]: row for row in chosen[name]} for name in (one, other)]
             seeds = sorted(set(tables[0]) & set(tables[1]))
             cells = [paired(*tables, seeds, metric) if seeds else "–" for metric in metrics]
             lines.append(f"| {one} − {other} | {len(seeds)} | {' | '.join(cells)} |")
     return lines
 
 
-def values_by_photo(photos: list[Row], name: str, pool: str, recipe: str) -> dict[str, dict[str, Row]]:
-    """The lines of an experiment, by seed and photo."""
-    found: dict[str, dict[str, Row]] = {}
-    for row in photos:
-        if (row["experiment"], row["pool"], row["recipe"]) == (name, pool, recipe):
-            found.setdefault(row["seed"], {})[row["photo"]] = row
-    return found
-
-
-def paired(
-    ones: dict[str, dict[str, Row]], others: dict[str, dict[str, Row]], seeds: Sequence[str], metric: str
-) -> str:
+def paired(ones: dict[str, Row], others: dict[str, Row], seeds: Sequence[str], metric: str) -> str:
     """The mean difference of a metric over seeds, and its interval; bold where the verdict over seeds is clear."""
-    names = sorted(ones[seeds[0]])
-    if any(table[seeds[0]][names[0]][metric] == "" for table in (ones, others)):
+    values = [[table[seed][metric] for seed in seeds] for table in (ones, others)]
+    if "" in values[0] + values[1]:
         return "–"
-    values = [np.array([[float(table[s][p][metric]) for p in names] for s in seeds]) for table in (ones, others)]
-    verdict, decimals = seed_verdict(*values), METRICS[metric][1]
+    verdict, decimals = seed_verdict(*([float(v) for v in column] for column in values)), METRICS[metric][1]
     text = f"{verdict.difference:+.{decimals}f}"
     return text if verdict.word == CANNOT_TELL else f"**{text}**"
 
