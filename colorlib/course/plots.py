@@ -275,7 +275,7 @@ def plot_intervals(ax: Axes, summaries: dict[str, Interval], label: str = "") ->
 def plot_filters(weights: dict[str, torch.Tensor]) -> tuple[Figure, dict[str, torch.Tensor]]:
     """Temporal kernels: the weights (k,) of the last frames, and how much of each frequency they let through.
 
-    Returns the figure and, by name, |H(f)| at 201 frequencies from 0 to 0.5 swings per frame.
+    Returns the figure and, by name, ``|H(f)|`` at 201 frequencies from 0 to 0.5 swings per frame.
     """
     frequency = torch.linspace(0, 0.5, 201, dtype=torch.float64)
     figure = Figure(figsize=(8, 3.3))
