@@ -3,6 +3,7 @@
 
 PYTHON  ?= python3
 PROFILE ?= quick
+JOBS    ?= 2
 ARGS    ?=
 
 VENV  := .venv
@@ -40,9 +41,9 @@ test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (pap
 	$(call step,ruff check,$(BIN)/ruff check .)
 	$(call step,ruff format --check,$(BIN)/ruff format --check .)
 	$(call step,mypy,$(BIN)/mypy)
-	$(call step,pytest,$(BIN)/python -m pytest $(ARGS))
+	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS))
 	$(call step,workbook (quick),COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/colorlib workbook --profile quick)
-	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks)
+	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env notebooks)
 	$(call total,make test)
 
 # Photos come as one message each, and Tornado takes 10 MiB where nobody says otherwise: larger ones would vanish.
