@@ -10,6 +10,7 @@ from scipy import stats
 from torch import Tensor
 
 from colorlib.evaluation import wilson_interval
+from colorlib.prediction import annealed_mean
 from colorlib.video import warp
 
 # Notebook 00
@@ -268,25 +269,6 @@ def honest(luma: Tensor, colors: Tensor, mask: Tensor) -> Tensor:
 # Notebook 04
 
 
-def without_biases(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
-    weights = kernel**2 * channels_in * channels_out
-    return weights, weights * height * width
-
-
-def biases_multiplied(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
-    parameters = kernel**2 * channels_in * channels_out + channels_out
-    return parameters, parameters * height * width
-
-
-def kernel_of_one_side(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> tuple[int, int]:
-    weights = kernel * channels_in * channels_out
-    return weights + channels_out, weights * height * width
-
-
-def parameters_only(channels_in: int, channels_out: int, kernel: int, height: int, width: int) -> int:
-    return kernel**2 * channels_in * channels_out + channels_out
-
-
 def strides_ignored(layers: list[tuple[int, int]]) -> int:
     return 1 + sum(kernel - 1 for kernel, _ in layers)
 
@@ -303,63 +285,146 @@ def product_of_kernels(layers: list[tuple[int, int]]) -> int:
     return math.prod(kernel for kernel, _ in layers)
 
 
-def added_features(deep: Tensor, skip: Tensor) -> Tensor:
-    return deep.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) + skip
+def painted(values: Tensor, kernel: Tensor) -> Tensor:
+    canvas = torch.zeros(2 * len(values) + 1)
+    for i, value in enumerate(values):
+        canvas[2 * i : 2 * i + 3] += value * kernel
+    return canvas
 
 
-def skip_first(deep: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([skip, deep.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)], dim=1)
+def last_cut(values: Tensor, kernel: Tensor) -> Tensor:
+    return painted(values, kernel)[:-1]
 
 
-def tiled_features(deep: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([deep.repeat(1, 1, 2, 2), skip], dim=1)
+def nothing_cut(values: Tensor, kernel: Tensor) -> Tensor:
+    return painted(values, kernel)
 
 
-def smaller_skip(deep: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([deep, skip[:, :, ::2, ::2]], dim=1)
+def kernel_turned_round(values: Tensor, kernel: Tensor) -> Tensor:
+    return painted(values, kernel.flip(0))[1:]
+
+
+def painted_over(values: Tensor, kernel: Tensor) -> Tensor:
+    canvas = torch.zeros(2 * len(values) + 1)
+    for i, value in enumerate(values):
+        canvas[2 * i : 2 * i + 3] = value * kernel
+    return canvas[1:]
+
+
+def repeated(values: Tensor, kernel: Tensor) -> Tensor:
+    return values.repeat_interleave(2) * kernel[1]
+
+
+def the_papers_way_down() -> list[tuple[int, int, int, int]]:
+    """It sees 36 pixels."""
+    return [(1, 16, 3, 1), (16, 16, 3, 2), (16, 32, 3, 1), (32, 32, 3, 2), (32, 64, 3, 1), (64, 64, 3, 2)]
+
+
+def broken_chain() -> list[tuple[int, int, int, int]]:
+    return [(1, 16, 3, 2), (24, 32, 3, 2), (32, 48, 3, 2), (48, 48, 3, 2)] + [(48, 48, 3, 1)] * 4
+
+
+def too_many_parameters() -> list[tuple[int, int, int, int]]:
+    return [(1, 16, 3, 2), (16, 32, 3, 2), (32, 64, 3, 2), (64, 64, 3, 2)] + [(64, 64, 3, 1)] * 4
+
+
+def too_much_work() -> list[tuple[int, int, int, int]]:
+    return [(1, 16, 3, 1)] + [(16, 16, 3, 1)] * 63
+
+
+def without_the_first_channel() -> list[tuple[int, int, int, int]]:
+    return [(3, 16, 3, 2), (16, 24, 3, 2), (24, 32, 3, 2), (32, 48, 3, 2)] + [(48, 48, 3, 1)] * 4
 
 
 # Notebook 05
 
 
-def unweighted_gradient(logits: Tensor, target: int, weights: Tensor) -> Tensor:
-    gradient = logits.softmax(0)
-    gradient[target] -= 1
-    return gradient
+def uniform_answer(frequency: Tensor, weights: Tensor) -> float:
+    return math.log(len(frequency))
 
 
-def uphill(logits: Tensor, target: int, weights: Tensor) -> Tensor:
-    return -weights[target] * unweighted_gradient(logits, target, weights)
+def unweighted_entropy(frequency: Tensor, weights: Tensor) -> float:
+    return -float(torch.xlogy(frequency, frequency).sum())
 
 
-def weighted_by_every_bin(logits: Tensor, target: int, weights: Tensor) -> Tensor:
-    return weights * unweighted_gradient(logits, target, weights)
+def frequency_as_answer(frequency: Tensor, weights: Tensor) -> float:
+    return -float(torch.xlogy(frequency * weights, frequency).sum())
 
 
-def overflowing_gradient(logits: Tensor, target: int, weights: Tensor) -> Tensor:
-    gradient = logits.exp() / logits.exp().sum()
-    gradient[target] -= 1
-    return weights[target] * gradient
+def answer_not_scaled(frequency: Tensor, weights: Tensor) -> float:
+    wp = frequency * weights
+    return -float(torch.xlogy(wp, wp).sum())
 
 
-def last_step(history: list[dict[str, float]]) -> float:
+def zero_times_infinity(frequency: Tensor, weights: Tensor) -> float:
+    wp = frequency * weights
+    return -float((wp * (wp / wp.sum()).log()).sum())
+
+
+def step_of(weight_of: str, masked: bool, zero: bool, walk: bool = True) -> Callable[..., float]:
+    """A training step with some of the mistakes that can be made in one."""
+
+    def step(network: Any, optimizer: Any, luma: Tensor, target: Tensor, weights: Tensor, mask: Tensor) -> float:
+        logits = network(luma)
+        surprise = -logits.log_softmax(1).gather(1, target[:, None])[:, 0]
+        weight = weights[target if weight_of == "truth" else logits.argmax(1)]
+        loss = (weight * surprise)[mask].mean() if masked else (weight * surprise).mean()
+        if zero:
+            optimizer.zero_grad()
+        loss.backward()
+        if walk:
+            optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def divided_by_weights(
+    network: Any, optimizer: Any, luma: Tensor, target: Tensor, weights: Tensor, mask: Tensor
+) -> float:
+    loss = torch.nn.functional.cross_entropy(network(luma), target.masked_fill(~mask, -100), weights)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def lowest_of_all(history: list[dict], patience: int) -> int:
+    return min(history, key=lambda row: row["validation_loss"])["step"]
+
+
+def where_it_stopped(history: list[dict], patience: int) -> int:
+    best, waited = history[0], 0
+    for row in history[1:]:
+        best, waited = (row, 0) if row["validation_loss"] < best["validation_loss"] else (best, waited + 1)
+        if waited == patience:
+            return row["step"]
     return history[-1]["step"]
 
 
-def best_at_training(history: list[dict[str, float]]) -> float:
+def patience_never_renewed(history: list[dict], patience: int) -> int:
+    best, waited = history[0], 0
+    for row in history[1:]:
+        if row["validation_loss"] < best["validation_loss"]:
+            best = row
+        else:
+            waited += 1
+        if waited == patience:
+            break
+    return best["step"]
+
+
+def equal_is_better(history: list[dict], patience: int) -> int:
+    best, waited = history[0], 0
+    for row in history[1:]:
+        best, waited = (row, 0) if row["validation_loss"] <= best["validation_loss"] else (best, waited + 1)
+        if waited == patience:
+            break
+    return best["step"]
+
+
+def by_training_loss(history: list[dict], patience: int) -> int:
     return min(history, key=lambda row: row["train_loss"])["step"]
-
-
-def later_of_equals(history: list[dict[str, float]]) -> float:
-    return min(reversed(history), key=lambda row: row["validation_loss"])["step"]
-
-
-def its_loss(history: list[dict[str, float]]) -> float:
-    return min(row["validation_loss"] for row in history)
-
-
-def its_place(history: list[dict[str, float]]) -> float:
-    return min(range(len(history)), key=lambda i: history[i]["validation_loss"])
 
 
 # Notebook 06
@@ -429,6 +494,67 @@ def multiplied_by_temperature(logits: Tensor, colors: Tensor, temperatures: Tens
 def unstable_map(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
     powers = (logits / temperatures).exp()
     return torch.einsum("nhw,nc->chw", powers / powers.sum(0), colors)
+
+
+# Notebook 07
+
+
+def share_of_more_sure(sure_wrong: Tensor, sure_right: Tensor) -> float:
+    return float((sure_wrong[:, None] > sure_right).double().mean())
+
+
+def ties_forgotten(sure_wrong: Tensor, sure_right: Tensor) -> float:
+    return float((sure_wrong[:, None] < sure_right).double().mean())
+
+
+def ties_in_full(sure_wrong: Tensor, sure_right: Tensor) -> float:
+    return float((sure_wrong[:, None] <= sure_right).double().mean())
+
+
+def difference_of_means(sure_wrong: Tensor, sure_right: Tensor) -> float:
+    return float(sure_right.mean() - sure_wrong.mean())
+
+
+def tried(loss: Callable[[float], float]) -> float:
+    return min(torch.logspace(-1.3, 1.3, 600).tolist(), key=loss)
+
+
+def the_inverse(logits: Tensor, target: Tensor) -> float:
+    return tried(lambda t: float(torch.nn.functional.cross_entropy(logits.double() * t, target)))
+
+
+def smallest_tried(logits: Tensor, target: Tensor) -> float:
+    return tried(lambda t: t)
+
+
+def never_above_one(logits: Tensor, target: Tensor) -> float:
+    return tried(lambda t: float(torch.nn.functional.cross_entropy(logits.double() / t, target)) + (t > 1) * 9)
+
+
+def leave_as_it_is(logits: Tensor, target: Tensor) -> float:
+    return 1.0
+
+
+def squared_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).square().sum(1)
+    return (logits.softmax(0) * distance).sum(0)
+
+
+def annealed_twice(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return ((logits / temperature).softmax(0) * distance).sum(0)
+
+
+def from_the_first_bin(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    first = colors[logits.argmax(0)].movedim(-1, 0)
+    return (logits.softmax(0) * (colors[:, :, None, None] - first).norm(dim=1)).sum(0)
+
+
+def largest_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    return (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1).amax(0)
+
+
+# Notebook 08
 
 
 def knobs_by_rare_colors_alone(
@@ -806,12 +932,31 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         drifted_by_the_mean,
         honest,
     ],
-    "convolution_cost": [without_biases, biases_multiplied, kernel_of_one_side, parameters_only],
     "receptive_field": [strides_ignored, stride_too_early, product_of_kernels],
-    "join_features": [added_features, skip_first, tiled_features, smaller_skip],
-    "loss_gradient": [unweighted_gradient, uphill, weighted_by_every_bin, overflowing_gradient],
-    "uniform_loss": [32.0, 1 / 32, 5.0, -3.4657, 1.505],
-    "best_step": [last_step, best_at_training, later_of_equals, its_loss, its_place],
+    "upsample_line": [last_cut, nothing_cut, kernel_turned_round, painted_over, repeated],
+    "encoder_design": [
+        the_papers_way_down,
+        broken_chain,
+        too_many_parameters,
+        too_much_work,
+        without_the_first_channel,
+    ],
+    "best_constant_loss": [
+        uniform_answer,
+        unweighted_entropy,
+        frequency_as_answer,
+        answer_not_scaled,
+        zero_times_infinity,
+    ],
+    "mended_step": [
+        step_of("guess", masked=False, zero=False),
+        step_of("guess", masked=True, zero=True),
+        step_of("truth", masked=False, zero=True),
+        step_of("truth", masked=True, zero=False),
+        step_of("truth", masked=True, zero=True, walk=False),
+        divided_by_weights,
+    ],
+    "stop_at": [lowest_of_all, where_it_stopped, patience_never_renewed, equal_is_better, by_training_loss],
     "annealed_pixel": [
         as_printed,
         as_printed_in_64_bits,
@@ -828,6 +973,9 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         halves_count_alike,
     ],
     "annealed_map": [mean_temperature, probabilities_divided, multiplied_by_temperature, unstable_map],
+    "auroc_by_pairs": [share_of_more_sure, ties_forgotten, ties_in_full, difference_of_means],
+    "calibrate": [the_inverse, never_above_one, leave_as_it_is, smallest_tried],
+    "expected_error": [squared_distance, annealed_twice, from_the_first_bin, largest_distance],
     "paired_epochs": [epochs_of_one_set, epochs_swapped, epochs_without_batch, whole_epochs],
     "mirror_change": [not_mirrored_back, mirrored_upside_down, length_of_mean_change, mean_of_both_channels],
     "paired_interval": [interval_unpaired, interval_of_photos, interval_of_90_percent, interval_reversed],

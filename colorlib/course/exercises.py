@@ -17,7 +17,7 @@ from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
-from colorlib.evaluation.confidence import auroc, calibration_error, reliability_table
+from colorlib.evaluation.confidence import auroc, fit_temperature, reliability_table
 from colorlib.evaluation.intervals import student, wilson_interval
 from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
@@ -315,19 +315,6 @@ def _drifted(drifted: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
 # Notebook 04
 
 
-@exercise("convolution_cost")
-def _convolution_cost(answer: Callable[[int, int, int, int, int], tuple[int, int]]) -> None:
-    """convolution_cost(channels_in, channels_out, kernel, height, width) -> its parameters and multiply-adds."""
-    for c_in, c_out, kernel, height, width in ((1, 16, 3, 256, 256), (64, 32, 1, 8, 8), (3, 5, 5, 10, 20)):
-        got = answer(c_in, c_out, kernel, height, width)
-        if not isinstance(got, (tuple, list)) or len(got) != 2:
-            raise WrongAnswerError(f"I expected two numbers, parameters and multiply-adds, and got {_short(got)}.")
-        right = sum(parameter.numel() for parameter in nn.Conv2d(c_in, c_out, kernel).parameters())
-        when = f"of a {kernel} x {kernel} convolution from {c_in} to {c_out} channels on {height} x {width} pixels"
-        expect(got[0], right, f"For the parameters {when}")
-        expect(got[1], (right - c_out) * height * width, f"For the multiply-adds {when}")
-
-
 @exercise("receptive_field")
 def _receptive_field(answer: Callable[[list[tuple[int, int]]], int]) -> None:
     """receptive_field(layers): pairs (kernel, stride), first to last -> how many pixels across a unit sees."""
@@ -339,54 +326,110 @@ def _receptive_field(answer: Callable[[list[tuple[int, int]]], int]) -> None:
         expect(answer(list(layers)), right, f"For {name}")
 
 
-@exercise("join_features")
-def _join_features(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """join_features(deep, skip): (B, C, H, W), (B, D, 2H, 2W) -> both side by side, (B, C + D, 2H, 2W)."""
+@exercise("upsample_line")
+def _upsample_line(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """upsample_line(values, kernel): (n,) and (3,) -> (2n,), a transposed convolution of stride 2."""
+    one, kernel = torch.tensor([1.0]), torch.tensor([1.0, 2.0, 3.0])
+    expect(answer(one, kernel), torch.tensor([2.0, 3.0]), "For the values [1] and the kernel [1, 2, 3]")
+    expect(answer(torch.tensor([1.0, 10.0]), kernel), torch.tensor([2.0, 13.0, 20.0, 30.0]), "For the values [1, 10]")
     generator = torch.Generator().manual_seed(0)
-    for channels, others in ((2, 3), (3, 3), (1, 4)):
-        deep, skip = (torch.rand(2, c, *s, generator=generator) for c, s in ((channels, (3, 5)), (others, (6, 10))))
-        right = torch.cat([nn.functional.interpolate(deep, scale_factor=2, mode="nearest"), skip], dim=1)
-        expect(answer(deep, skip), right, f"For {channels} deep channels of 3 x 5 and {others} of 6 x 10 to add")
+    values, kernel = torch.randn(7, generator=generator), torch.randn(3, generator=generator)
+    layer = nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1, output_padding=1, bias=False)
+    layer.weight.data = kernel[None, None]
+    expect(answer(values, kernel), layer(values[None, None])[0, 0].detach(), "For 7 random values and a random kernel")
+
+
+@exercise("encoder_design")
+def _encoder_design(answer: Callable[[], list[tuple[int, int, int, int]]]) -> None:
+    """encoder_design(): convolutions (channels in, out, kernel, stride) that see far for little."""
+    layers = answer()
+    if not isinstance(layers, (list, tuple)) or not layers or any(len(layer) != 4 for layer in layers):
+        raise WrongAnswerError(f"I expected a list of (channels in, out, kernel, stride), and got {_short(layers)}.")
+    seen, step, side, parameters, cost, channels = 1, 1, 256, 0, 0, 1
+    for number, (given, wide, kernel, stride) in enumerate(layers, 1):
+        if given != channels:
+            raise WrongAnswerError(f"Layer {number} is given {channels} channels, and expected {given}.")
+        if side % stride:
+            raise WrongAnswerError(f"I expected layer {number} to divide its {side} pixels, and got {stride}.")
+        seen, step, side, channels = seen + (kernel - 1) * step, step * stride, side // stride, wide
+        parameters += kernel**2 * given * wide + wide
+        cost += kernel**2 * given * wide * side**2
+    if seen < 128:
+        raise WrongAnswerError(f"I expected a network that sees 128 pixels or more; yours sees {seen}.")
+    if parameters > 150_000:
+        raise WrongAnswerError(f"I expected at most 150,000 parameters; yours has {parameters:,}.")
+    if cost > 1e8:
+        raise WrongAnswerError(f"I expected at most 0.1 G multiply-adds; yours does {cost / 1e9:.2f} G.")
 
 
 # Notebook 05
 
 
-@exercise("loss_gradient")
-def _loss_gradient(loss_gradient: Callable[[Tensor, int, Tensor], Tensor]) -> None:
-    """loss_gradient(logits, target, weights): one pixel's logits (n,), true bin, weights (n,) -> gradient (n,)."""
-    cases = {
-        "For a pixel that knows nothing and equal weights": (torch.zeros(4), 1, torch.ones(4)),
-        "For a pixel that is sure and right": (torch.tensor([12.0, 0.0, 0.0]), 0, torch.ones(3)),
-        "For a true bin with weight 5": (torch.tensor([1.0, -2.0, 0.5]), 2, torch.tensor([0.5, 1.0, 5.0])),
-        "For logits as large as 1000": (torch.tensor([1000.0, 0.0]), 1, torch.tensor([1.0, 2.0])),
-    }
-    for when, (logits, target, weights) in cases.items():
-        asked = logits.clone().requires_grad_()
-        loss = rebalanced_cross_entropy(asked[None, :, None, None], torch.full((1, 1, 1), target), weights)
-        expect(loss_gradient(logits, target, weights), torch.autograd.grad(loss, asked)[0], when)
+@exercise("best_constant_loss")
+def _best_constant_loss(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """best_constant_loss(frequency, weights): (n,) and (n,) -> the least mean loss of one answer for all pixels."""
+    even = torch.full((4,), 0.25).double()
+    expect(answer(even, torch.ones(4).double()), math.log(4), "For four bins of one frequency and one weight")
+    frequency = torch.tensor([0.7, 0.2, 0.1]).double()
+    inverse = 1 / (3 * frequency)
+    expect(answer(frequency, inverse), math.log(3), "For weights that make all bins count alike")
+    for weights in (
+        torch.ones(3).double(),
+        torch.tensor([0.5, 1.75, 3.0]).double(),
+        torch.tensor([2.0, 4.0, 8.0]).double(),
+    ):
+        wp = frequency * weights
+        right = -float((wp * (wp / wp.sum()).log()).sum())
+        expect(answer(frequency, weights), right, f"For frequencies {_short(frequency)} and weights {_short(weights)}")
+    never = torch.tensor([0.5, 0.5, 0.0]).double()
+    expect(answer(never, torch.ones(3).double()), math.log(2), "With a bin that never occurs")
 
 
-@exercise("uniform_loss")
-def _uniform_loss(uniform_loss: float) -> None:
-    """uniform_loss: the mean loss of a network that gives all of the 32 bins the same probability."""
-    got = uniform_loss.item() if isinstance(uniform_loss, Tensor) else uniform_loss
-    if not isinstance(got, (int, float)) or not abs(got - math.log(32)) <= 0.01:  # without giving the number away
-        raise WrongAnswerError(f"I expected the surprise at a bin of probability 1/32, and got {_short(got)}.")
+@exercise("mended_step")
+def _mended_step(answer: Callable[..., float]) -> None:
+    """mended_step(network, optimizer, luma, target, weights, mask): one step of training -> the loss before it."""
+    generator = torch.Generator().manual_seed(0)
+    luma, target = torch.rand(2, 1, 6, 6, generator=generator), torch.randint(5, (2, 6, 6), generator=generator)
+    weights, mask = torch.tensor([0.2, 0.5, 1.0, 2.0, 5.0]), torch.rand(2, 6, 6, generator=generator) < 0.7
+
+    def tiny() -> tuple[nn.Module, torch.optim.Optimizer]:
+        network = nn.Conv2d(1, 5, 3, padding=1)
+        for parameter in network.parameters():
+            start = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+            parameter.data.copy_(start)
+        return network, torch.optim.SGD(network.parameters(), lr=0.1)
+
+    (mine, mine_optimizer), (right, right_optimizer) = tiny(), tiny()
+    for count in ("first", "second", "third"):
+        loss = rebalanced_cross_entropy(right(luma), target, weights, mask)
+        right_optimizer.zero_grad()
+        loss.backward()
+        right_optimizer.step()
+        expect(
+            answer(mine, mine_optimizer, luma, target, weights, mask),
+            loss.item(),
+            f"For the loss of the {count} step",
+            1e-4,
+        )
+        for name, parameter in mine.named_parameters():
+            expect(parameter.data, right.get_parameter(name).data, f"For the {name} after the {count} step", 1e-4)
 
 
-@exercise("best_step")
-def _best_step(best_step: Callable[[list[dict[str, float]]], int]) -> None:
-    """best_step(history): rows with step, train_loss and validation_loss -> the step to stop at."""
+@exercise("stop_at")
+def _stop_at(stop_at: Callable[[list[dict[str, float]], int], int]) -> None:
+    """stop_at(history, patience): rows with step and validation_loss -> the step whose network is kept."""
 
-    def history(*losses: tuple[float, float]) -> list[dict[str, float]]:
-        return [{"step": 50 * (i + 1), "train_loss": t, "validation_loss": v} for i, (t, v) in enumerate(losses)]
+    def history(*losses: float) -> list[dict[str, float]]:
+        return [{"step": 50 * (i + 1), "train_loss": 3 - i / 10, "validation_loss": v} for i, v in enumerate(losses)]
 
-    overfitting = history((3.2, 3.3), (2.9, 2.8), (2.5, 3.1), (2.0, 4.0))
-    expect(best_step(overfitting), 100, "For validation losses 3.3, 2.8, 3.1, 4.0 every 50 steps")
-    expect(best_step(history((3.2, 3.3), (2.9, 3.0), (2.7, 2.8))), 150, "For a run that still improves")
-    expect(best_step(history((3.0, 2.5), (2.0, 2.5))), 50, "For equal validation losses (the earlier one costs less)")
-    expect(best_step(history((3.0, 3.1))), 50, "For a history of one row")
+    bumpy = history(3.0, 2.8, 2.9, 2.7, 2.9, 2.95, 2.5, 3.0)
+    for patience, right in ((1, 100), (2, 200), (3, 350)):
+        expect(
+            stop_at(bumpy, patience), right, f"For losses 3.0, 2.8, 2.9, 2.7, 2.9, 2.95, 2.5, 3.0, patience {patience}"
+        )
+    expect(stop_at(history(3.2, 3.0, 2.8), 2), 150, "For a run that still improves")
+    expect(stop_at(history(2.5, 2.5, 2.5), 2), 50, "For equal losses (the earlier step costs less)")
+    expect(stop_at(history(3.1), 1), 50, "For a history of one row")
 
 
 # Notebook 06
@@ -444,23 +487,9 @@ def _annealed_map(annealed_map: Callable[[Tensor, Tensor, Tensor], Tensor]) -> N
 # Notebook 07
 
 
-@exercise("calibration_error")
-def _calibration_error(answer: Callable[[Tensor, Tensor, int], float]) -> None:
-    """calibration_error(sure, right, levels): confidences (k,), 1.0 or 0.0 (k,) -> the expected calibration error."""
-    honest = torch.tensor([0.75] * 4), torch.tensor([1.0, 1.0, 1.0, 0.0])
-    expect(answer(*honest, 10), 0.0, "For four pixels that are 75 % sure, three of them right,")
-    expect(answer(torch.ones(3), torch.zeros(3), 5), 1.0, "For pixels that are entirely sure, and all wrong,")
-    opposite = torch.tensor([0.2, 0.8]), torch.tensor([1.0, 0.0])
-    expect(answer(*opposite, 2), 0.8, "For a doubtful pixel that is right and a sure one that is wrong, in 2 levels,")
-    expect(answer(*opposite, 1), 0.0, "For the same two pixels in a single level")
-    generator = torch.Generator().manual_seed(0)
-    sure, right = torch.rand(500, generator=generator), (torch.rand(500, generator=generator) < 0.4).float()
-    expect(answer(sure, right, 15), calibration_error(reliability_table(sure, right, 15)), "For 500 random pixels")
-
-
-@exercise("auroc")
-def _auroc(answer: Callable[[Tensor, Tensor], float]) -> None:
-    """auroc(sure_wrong, sure_right): confidences (j,) and (k,) -> how often the wrong one is less sure."""
+@exercise("auroc_by_pairs")
+def _auroc_by_pairs(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """auroc_by_pairs(sure_wrong, sure_right): confidences (j,) and (k,) -> how often the wrong one is less sure."""
     low, high = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.8, 0.9])
     expect(answer(low, high), 1.0, "Where every wrong pixel is less sure than every right one")
     expect(answer(high, low), 0.0, "Where every wrong pixel is surer")
@@ -470,6 +499,34 @@ def _auroc(answer: Callable[[Tensor, Tensor], float]) -> None:
     wrong = (torch.arange(40) * 7 % 11 < 4).double()
     expected = auroc(reliability_table(sure + 0.01, wrong, 1000))
     expect(answer(sure[wrong == 1], sure[wrong == 0]), expected, "For 40 pixels of different confidence")
+
+
+@exercise("calibrate")
+def _calibrate(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """calibrate(logits, target): (k, n) and true bins (k,) -> the T by which to divide the logits, to 2 %."""
+    generator = torch.Generator().manual_seed(0)
+    for right in (0.3, 1.0, 4.0):
+        logits = 2 * torch.randn(2000, 6, generator=generator)
+        target = logits.softmax(1).multinomial(1, generator=generator)[:, 0]
+        fitted = fit_temperature(right * logits, target)
+        expect(answer(right * logits, target), fitted, f"For logits {right:g} times too large", 0.02 * fitted)
+
+
+@exercise("expected_error")
+def _expected_error(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
+    """expected_error(logits, colors, temperature): (n, H, W), (n, 2), T -> the distance to be expected (H, W)."""
+    two, apart = torch.zeros(2, 1, 1), torch.tensor([[0.3, 0.0], [-0.3, 0.0]])
+    expect(answer(two, apart, 1.0), torch.full((1, 1), 0.3), "For a tie between (0.3, 0) and (-0.3, 0)")
+    sure = torch.tensor([50.0, 0.0]).reshape(2, 1, 1)
+    expect(answer(sure, apart, 1.0), torch.zeros(1, 1), "For a pixel that is entirely sure")
+    generator = torch.Generator().manual_seed(0)
+    logits, colors = 2 * torch.randn(5, 3, 4, generator=generator), torch.rand(5, 2, generator=generator) - 0.5
+    for temperature in (1.0, 0.3):
+        painted = annealed_mean(logits, colors, temperature)
+        right = sum(
+            z * (c[:, None, None] - painted).norm(dim=0) for z, c in zip(logits.softmax(0), colors, strict=True)
+        )
+        expect(answer(logits, colors, temperature), right, f"For 12 random pixels and T = {temperature:g}")
 
 
 # Notebook 08

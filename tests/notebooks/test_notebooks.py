@@ -21,9 +21,11 @@ from colorlib.color import U_LIMIT, V_LIMIT, ColorBins, UVHistogram
 from colorlib.color.bins import _lloyd
 from colorlib.color.lookup import cell_centres
 from colorlib.course import EXERCISES, NOTEBOOKS, PROFILES, load_profile, parameters_of, source_hash, verdict
+from colorlib.data import PaddedPhotos
 from colorlib.files import PROJECT
+from colorlib.models import build
 from colorlib.prediction import annealed_mean, propagate
-from colorlib.training import rebalanced_cross_entropy
+from colorlib.training import Objective, TrainingConfig, make_optimizer, rebalanced_cross_entropy, training_step
 from colorlib.video import TemporalKernel, published_alpha
 
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -346,6 +348,41 @@ def test_the_lesson_on_the_recursion_is_the_library_once_the_film_runs():
     kernel = TemporalKernel(published_alpha(0.2), math.inf)
     theirs = torch.stack([kernel(frame) for frame in film])
     torch.testing.assert_close(recursion(film, 0.2)[30:], theirs[30:], atol=1e-6, rtol=0)
+
+
+def test_the_lesson_on_the_training_loop_is_the_library():
+    """Four steps by hand leave the very weights of four training steps."""
+    train_by_hand = function_of("05_training", "train_by_hand")
+    config = TrainingConfig(image_size=32, min_size=32, crop=32, batch_size=4, schedule="constant", warmup=0)
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.randint(256, (6, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    photos = PaddedPhotos(rgb, torch.full((6, 2), 32))
+    objective = Objective("cross_entropy", ColorBins.from_histogram(UVHistogram().add_rgb(rgb), 8), 0.5)
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        networks.append(build("ColorUNet", 8).train())
+    losses = train_by_hand(networks[0], objective, photos, config, 4)
+    optimizer = make_optimizer(networks[1], config)
+    steps = range(4)
+    theirs = [float(training_step(networks[1], objective, optimizer, photos, step, config)) for step in steps]
+    assert losses == pytest.approx(theirs, abs=1e-4)
+    torch.testing.assert_close(networks[0].state_dict(), networks[1].state_dict(), atol=1e-4, rtol=1e-3)
+
+
+def test_the_lesson_on_constant_answers_is_its_own_solution():
+    assert verdict("best_constant_loss", function_of("05_training", "constant_loss"))[0] is not False
+
+
+def test_the_lessons_on_layers_are_pytorch():
+    transposed, batch_norm = (function_of("04_colorunet", name) for name in ("transposed_convolution", "batch_norm"))
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 4, 5, 7, generator=generator)
+    layer = torch.nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1)
+    torch.testing.assert_close(transposed(features, layer.weight, layer.bias), layer(features), atol=1e-5, rtol=1e-4)
+    norm = torch.nn.BatchNorm2d(4)
+    torch.nn.init.uniform_(norm.weight)
+    torch.testing.assert_close(batch_norm(features, norm.weight, norm.bias), norm.train()(features))
 
 
 # What is committed
