@@ -128,7 +128,7 @@ def place_of(alt: str) -> tuple[float, float]:
     return number(alt, behind=" % from the left"), number(alt, behind=" % from the top")
 
 
-@notebook("04_colorunet", "panel", steps=1)
+@notebook("04_colorunet", "panel", max_steps=1)
 def test_what_a_unit_sees(opened):
     before, now = after(opened, choose_from_list(opened, 1, which=1))  # another cell of the network
     assert "output" in before and "output" not in now
@@ -168,7 +168,7 @@ def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, tmp_pat
     assert not now.startswith("my holiday")
 
 
-@notebook("07_confidence_maps", "panel", photo_count=4, calibration_count=4)
+@notebook("07_confidence_maps", "panel", photo_count=4)
 def test_the_careful_painter(opened, synthetic_photo, tmp_path):
     before, now = after(opened, press(opened, 0, "Home"))
     assert number(now, behind="% of") == 100
