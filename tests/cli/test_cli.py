@@ -514,7 +514,7 @@ def test_train_makes_a_model_that_colors_and_can_go_on(
     [
         ("stepz=2", "'stepz'"),
         ("path=2", "'path'"),
-        ("max_steps=many", "max_steps must be a int"),
+        ("max_steps=many", "max_steps must be a whole number"),
         ("learning_rate=-1", "learning_rate"),
         ("photos=[1]", "photos"),
         ("steps", "setting=value"),
