@@ -4,7 +4,6 @@ import ast
 import json
 import math
 import pickle
-import re
 from pathlib import Path
 
 import nbformat
@@ -269,16 +268,6 @@ def test_other_files_are_refused(tmp_path):
 
 # --- exercises ---------------------------------------------------------------------------------------------------
 
-EXERCISES = {"07": ["calibration_error", "auroc"]}
-
-
-def mean_gap(sure, right, levels):
-    return float((sure.mean() - right.mean()).abs())
-
-
-def ties_lost(sure_wrong, sure_right):
-    return float((sure_wrong[:, None] < sure_right).double().mean())
-
 
 def divergence(p, q):
     return float((p * (p / q).log2())[p > 0].sum())
@@ -289,11 +278,6 @@ def in_nats(p, q):
 
 
 WRONG = [
-    ("calibration_error", mean_gap),
-    ("calibration_error", lambda sure, right, levels: 0.0),
-    ("calibration_error", lambda sure, right, levels: torch.zeros(levels)),
-    ("auroc", ties_lost),
-    ("auroc", lambda sure_wrong, sure_right: 1 - ties_lost(sure_wrong, sure_right)),
     ("jensen_shannon", divergence),
     ("jensen_shannon", in_nats),
     ("jensen_shannon", lambda p, q: jensen_shannon(p, q) ** 2),
@@ -306,35 +290,21 @@ def test_wrong_answers_are_told_apart(name, wrong):
     assert right is False and len(message) > 20
 
 
-@pytest.mark.parametrize("number", EXERCISES)
-def test_solutions_in_the_notebook_are_right(number):
-    path = next(NOTEBOOKS.glob(f"{number}_*.ipynb"))
-    text = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
-    solutions = re.findall(r"```python\n(.*?)```", text, re.S)
-    assert len(solutions) == len(EXERCISES[number])
-    for name, solution in zip(EXERCISES[number], solutions):
-        namespace = {"torch": torch, "np": np}
-        exec(solution, namespace)
-        function = next(value for key, value in namespace.items() if callable(value) and key in solution[:60])
-        assert verdict(name, function)[0] is True, name
-        assert verdict(name, lambda *arguments: ...)[0] is None
-
-
 # --- the lesson on networks, notebook 04 -------------------------------------------------------------------------
 
 
-def lesson_on_networks(*definitions: str) -> dict:
-    """These functions and classes of notebook 04, and what it imports."""
+def lesson_on_networks() -> dict:
+    """The functions and classes of notebook 04, and what it imports."""
     notebook = nbformat.read(NOTEBOOKS / "04_colorunet.ipynb", as_version=4)
     nodes = [node for c in notebook.cells if c.cell_type == "code" for node in ast.parse(c.source).body]
-    wanted = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom)) or getattr(n, "name", "") in definitions]
+    wanted = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))]
     namespace: dict = {}
     exec(compile(ast.Module(wanted, type_ignores=[]), "04_colorunet", "exec"), namespace)
     return namespace
 
 
 def test_the_network_of_the_lesson_is_the_library_s():
-    mine, library = lesson_on_networks("LessonUNet")["LessonUNet"](), networks.ColorUNet()
+    mine, library = lesson_on_networks()["LessonUNet"](), networks.ColorUNet()
     mine.load_state_dict(library.state_dict())
     luma = torch.rand(2, 1, 24, 40, generator=torch.Generator().manual_seed(0))
     for mode in (True, False):
@@ -360,14 +330,14 @@ def test_the_network_of_the_lesson_is_the_library_s():
     ],
 )
 def test_the_lesson_counts_multiply_adds_and_parameters(build, millions):
-    layers = lesson_on_networks("Layer", "layers_of")["layers_of"](build, 16)
+    layers = lesson_on_networks()["layers_of"](build, 16)
     assert sum(layer.multiply_adds for layer in layers) == millions
     assert sum(layer.parameters for layer in layers) == networks.count_parameters(build())
     assert layers[0].channels_in == 1 and layers[-1].channels == 32 and layers[-1].side == 16
 
 
 def test_the_lesson_measures_receptive_fields():
-    lesson = lesson_on_networks("influence", "extent")
+    lesson = lesson_on_networks()
     for count in (1, 2, 4):
         network = torch.nn.Sequential(
             torch.nn.Conv2d(1, 2, 3, padding=1), *[torch.nn.Conv2d(2, 2, 3, padding=1)] * count
