@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "smoothing": "ColorKernel ConfidenceKernel published_alpha smooth_colors Smoother StillKernel TemporalKernel",
+        "smoothing": "ColorKernel ConfidenceKernel frames_until_forgotten published_alpha smooth_colors Smoother "
+        "StillKernel TemporalKernel",
         "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
         "cuts": "correlation SceneCuts thumbnail",
         "clock": "Clock Growing",

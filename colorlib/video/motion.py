@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from skimage.registration import optical_flow_ilk
 from torch import Tensor
 
+from colorlib.video.smoothing import frames_until_forgotten
+
 
 class Motion:
     """How each pixel moved since the last frame, and how far that can be trusted."""
@@ -44,6 +46,7 @@ class MotionKernel:
 
     def __init__(self, alpha: float = 0.2, window: float = inf):
         self.decay = exp(-alpha)
+        self.memory = frames_until_forgotten(alpha)
         self.reset()
 
     def reset(self) -> None:
@@ -68,6 +71,7 @@ class SeedKernel:
 
     def __init__(self, alpha: float = 0.2, window: float = inf, rounds: int = 4):
         self.decay = exp(-alpha / 10)
+        self.memory = frames_until_forgotten(alpha / 10)
         self.rounds = rounds
         self.reset()
 

@@ -91,7 +91,6 @@ class VideoColorizer:
         self.cuts = cuts
         self.settings = {"alpha": alpha, "window": str(window), "method": method, "cuts": cuts}
         self.settings |= {"temperature": self.temperature, "model": fingerprint(colorizer)}
-        self.memory = min(window, 17 / alpha if alpha else inf)  # frames; beyond that weights vanish in float32
         self.reset()
 
     def reset(self) -> None:
@@ -199,7 +198,7 @@ def _color_pictures(
 
 def _from(film: Film, video: VideoColorizer, end: int | None) -> Generator[Picture]:
     """The pictures after the last one that is kept, and before them those that the smoother needs to see again."""
-    again = min(ceil(video.memory / film.rate), SECONDS) if video.memory < inf else SECONDS
+    again = min(ceil(video.smoother.memory / film.rate), SECONDS) if video.smoother.memory < inf else SECONDS
     for picture in film:
         if end is None or picture.pts > end - again / film.time_base:
             yield picture

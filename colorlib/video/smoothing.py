@@ -18,8 +18,22 @@ from colorlib.prediction.annealing import annealed_mean
 SINGLE_PRECISION = 2.0**-24  # the relative size of what float32 rounds away
 
 
+def frames_until_forgotten(alpha: float) -> float:
+    """After how many frames a weight that fades by e^(-α) per frame vanishes beside 1 in single precision.
+
+    >>> round(frames_until_forgotten(0.2))
+    83
+    """
+    return -log(SINGLE_PRECISION) / alpha if alpha else inf
+
+
 class Smoother(Protocol):
-    """What all smoothers have in common; a new scene calls `reset`."""
+    """What all smoothers have in common; a new scene calls `reset`.
+
+    ``memory`` is how many past frames still change the next one: whoever goes on in the middle has to show them again.
+    """
+
+    memory: float
 
     def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
         """The probabilities (n, h, w) of the next frame and its luma (h, w) -> smoothed probabilities (n, h, w)."""
@@ -62,6 +76,7 @@ class TemporalKernel:
         self.decay = exp(-alpha)
         self.leaving_weight = exp(-alpha * (window + 1)) if alpha else 1.0
         self.keeps_frames = self.leaving_weight > SINGLE_PRECISION
+        self.memory = min(window, frames_until_forgotten(alpha))
         self.reset()
 
     def reset(self) -> None:
@@ -132,6 +147,7 @@ class StillKernel:
     def __init__(self, alpha: float = 0.2, window: float = inf):
         self.still_decay, self.decay = exp(-alpha / 10), exp(-alpha)
         self.most = -1 / expm1(-alpha) if alpha else inf  # the sum of the kernel's weights
+        self.memory = frames_until_forgotten(alpha / 10)
         self.reset()
 
     def reset(self) -> None:
@@ -171,6 +187,7 @@ class ConfidenceKernel:
 
     def __init__(self, alpha: float = 0.2, window: float = 20):
         self.kernel = TemporalKernel(alpha, window)
+        self.memory = self.kernel.memory
 
     def reset(self) -> None:
         self.kernel.reset()

@@ -165,6 +165,19 @@ def test_every_smoother_keeps_probabilities_and_constants(name: str) -> None:
         torch.testing.assert_close(smoother(still, luma), still, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", SMOOTHERS)
+def test_what_lies_beyond_its_memory_changes_nothing(name: str) -> None:
+    """A film that goes on in the middle shows a smoother so many frames again, and its colours do not jump."""
+    smoother, again = SMOOTHERS[name](2.0, 5), SMOOTHERS[name](2.0, 5)
+    memory = math.ceil(smoother.memory)
+    film, luma = random_film(memory + 20, 4, 6, 6), torch.full((6, 6), 0.5)
+    for frame in film:
+        whole = smoother(frame, luma).clone()
+    for frame in film[-memory - 1 :]:
+        resumed = again(frame, luma)
+    torch.testing.assert_close(resumed, whole, atol=1e-5, rtol=1e-4)
+
+
 def test_averaged_colours_are_a_mixture_and_averaged_probabilities_a_choice() -> None:
     """A pixel that is sometimes blue, more often red: with T = 0 the kernel shows red, the mean of colours neither."""
     colors = torch.tensor([[0.3, -0.1], [-0.1, 0.4]])
