@@ -54,7 +54,12 @@ def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.
     frames = load_padded([photo.path for photo in bundled("train")], config.image_size)[0].to(device)
     bins = ColorBins.from_histogram(count_chroma(frames))
     model, network = make_network(build(config.model), config, device)
-    return network, Objective(config.loss, bins, config.lam, device), make_optimizer(model, config), frames
+    return (
+        network,
+        Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference),
+        make_optimizer(model, config),
+        frames,
+    )
 
 
 def steps() -> list[Row]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "losses": "adjust_logits adjust_output_bias l2_regression mean_over_everything Objective "
+        "losses": "adjust_logits adjust_output_bias l2_regression mean_color_error mean_over_everything Objective "
         "rebalanced_cross_entropy soft_cross_entropy SoftTargets",
         "config": "BIN_METHODS describe_settings learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "bundled_here category_of load_cache load_photos",

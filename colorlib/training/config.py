@@ -72,6 +72,12 @@ class TrainingConfig:
     lam_inference: float | None = setting(
         None, "the finished network answers as if trained with this λ (null: with its own)", 0, 1
     )
+    color_weight: float = setting(
+        0.0,
+        "how much the squared error of the mean colour (U, V) counts beside the loss; 0: not at all (paper)",
+        0,
+        1e4,
+    )
     image_size: int = setting(128, "photos are shrunk so that their longer side is this long", ZOOM_STEP)
     augment: str = setting(
         "zoom-crop",
@@ -134,6 +140,8 @@ class TrainingConfig:
             raise ColorlibError(
                 f"lam_inference goes with the loss cross_entropy, whose best answer is known; got {self.loss}"
             )
+        if self.color_weight and self.loss == "l2":
+            raise ColorlibError("color_weight goes with a loss over bins: l2 is that error already; set color_weight=0")
         for name in ("crop", "min_size"):
             if getattr(self, name) > self.image_size:
                 raise ColorlibError(f"{name} must be at most image_size ({self.image_size}), got {getattr(self, name)}")

@@ -127,7 +127,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
     training, validation, used = load_photos(config)
     training, validation = training.to(device), validation.to(device)
     model, bins, before = starting_point(config, training)
-    objective = Objective(config.loss, bins, config.lam, device)
+    objective = Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference)
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
     kept = deepcopy(model) if config.ema_decay else model  # what is validated and saved
@@ -193,7 +193,7 @@ def sweep_learning_rates(
     device = init_process_group(find_device(config.device))
     training = load_photos(config)[0].to(device)
     start, bins, _ = starting_point(config, training)
-    objective = Objective(config.loss, bins, config.lam, device)
+    objective = Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference)
     curves = {}
     for rate in tqdm(rates, desc="trying learning rates", disable=not is_main_process()):
         run = replace(config, learning_rate=rate, schedule="constant", warmup=0)

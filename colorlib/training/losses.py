@@ -1,4 +1,4 @@
-"""The losses: rebalanced cross-entropy over colour bins (paper §2.1), its soft variant, and for comparison L2 (§1)."""
+"""The losses: rebalanced cross-entropy over colour bins (paper §2.1), its soft variant, L2 (§1), and two together."""
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,8 @@ class Objective:
     """What a network is to learn, by one of the three losses; knows the bins, their weights and how to ask for them.
 
     ``name`` is cross_entropy, soft or l2; ``outputs`` is how many numbers per pixel it asks of the network: a score for
-    each bin, or U and V for l2.
+    each bin, or U and V for l2. With a ``color_weight``, the network is also to come close to the true colour on
+    average: `mean_color_error`, of what it answers at ``answer_lam`` (None: at ``lam``), times that weight is added.
 
     >>> from colorlib.color import UVHistogram
     >>> photo, mask = torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8), torch.ones(1, 8, 8, dtype=torch.bool)
@@ -29,8 +30,17 @@ class Objective:
     1.3863
     """
 
-    def __init__(self, name: str, bins: ColorBins, lam: float = 0.5, device: str | torch.device = "cpu"):
-        self.name, self.bins = name, bins
+    def __init__(
+        self,
+        name: str,
+        bins: ColorBins,
+        lam: float = 0.5,
+        device: str | torch.device = "cpu",
+        color_weight: float = 0.0,
+        answer_lam: float | None = None,
+    ):
+        self.name, self.bins, self.color_weight = name, bins, color_weight
+        self.answer_weights = self.bins.weights(lam if answer_lam is None else answer_lam).to(device)
         self.outputs = 2 if name == "l2" else len(bins)
         self.weights = bins.weights(lam).to(device)
         self.soft_targets = SoftTargets(bins.colors, device) if name == "soft" else None
@@ -41,8 +51,13 @@ class Objective:
             return l2_regression(output, _chroma(rgb), mask)
         target = self.bins.encode_rgb(rgb)
         if self.soft_targets is not None:
-            return soft_cross_entropy(output, *self.soft_targets(_chroma(rgb)), self.weights[target], mask)
-        return rebalanced_cross_entropy(output, target, self.weights, mask)
+            loss = soft_cross_entropy(output, *self.soft_targets(_chroma(rgb)), self.weights[target], mask)
+        else:
+            loss = rebalanced_cross_entropy(output, target, self.weights, mask)
+        if self.color_weight:
+            answer = adjust_logits(output, self.weights, self.answer_weights)
+            loss = loss + self.color_weight * mean_color_error(answer, self.bins.colors, _chroma(rgb), mask)
+        return loss
 
     def guess(self, output: Tensor) -> Tensor:
         """The bins (B, H, W) that an output puts its pixels in."""
@@ -180,6 +195,21 @@ def l2_regression(prediction: Tensor, chroma: Tensor, mask: Tensor | None = None
     2.0
     """
     return _masked_mean(((prediction - chroma) ** 2).sum(dim=1), mask)
+
+
+def mean_color_error(logits: Tensor, colors: Tensor, chroma: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean squared distance between the colour that a network expects and the true one: a scalar [ours].
+
+    ``logits`` (B, n, H, W); ``colors`` (n, 2), a chrominance for each bin; ``chroma`` (B, 2, H, W), the true one. The
+    expected colour is that of the annealed mean at T = 1. Cross-entropy does not know which bins are alike; this does,
+    and unlike `l2_regression` it leaves the network a choice of colours.
+
+    >>> two_reds = torch.tensor([[0.0, 0.5], [0.0, 0.3]])
+    >>> round(float(mean_color_error(torch.zeros(1, 2, 4, 4), two_reds, torch.zeros(1, 2, 4, 4))), 2)  # 0.4²
+    0.16
+    """
+    expected = torch.einsum("bnhw,nc->bchw", logits.softmax(1), colors.to(logits))
+    return l2_regression(expected, chroma, mask)
 
 
 def _masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -87,6 +87,7 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"image_size": 150}, "multiple"),
         ({"lam": 1.5}, "lam must be a number from 0 to 1; got 1.5"),
         ({"lam_inference": 1.5}, "lam_inference"),
+        ({"color_weight": 10, "loss": "l2"}, "color_weight goes with a loss over bins"),
         ({"lam_inference": 0.2, "loss": "l2"}, "lam_inference goes with the loss cross_entropy"),
         ({"lam": math.nan}, "lam"),
         ({"bins": "median"}, "bins"),

@@ -12,8 +12,10 @@ from colorlib.models import MODELS, build
 from colorlib.training import (
     Objective,
     SoftTargets,
+    adjust_logits,
     adjust_output_bias,
     l2_regression,
+    mean_color_error,
     mean_over_everything,
     rebalanced_cross_entropy,
 )
@@ -175,6 +177,45 @@ def test_an_objective_is_its_loss(kmeans_bins: ColorBins):
         l2.guess(pale), kmeans_bins.encode(pale)
     )
     assert torch.equal(l2.guess(chroma), kmeans_bins.encode(chroma))
+
+
+def test_the_error_of_the_mean_color_by_a_plain_loop_and_its_gradient():
+    logits, _, _, mask = example()
+    generator = torch.Generator().manual_seed(1)
+    colors = torch.randn(5, 2, generator=generator, dtype=torch.float64)
+    chroma = torch.randn(2, 2, 3, 4, generator=generator, dtype=torch.float64)
+    errors = []
+    for photo, row, column in mask.nonzero().tolist():
+        scores = [math.exp(score) for score in logits[photo, :, row, column].tolist()]
+        for axis in (0, 1):
+            mean = sum(score * float(colors[bin, axis]) for bin, score in enumerate(scores)) / sum(scores)
+            errors.append((mean - float(chroma[photo, axis, row, column])) ** 2)
+    assert float(mean_color_error(logits, colors, chroma, mask)) == pytest.approx(sum(errors) / int(mask.sum()))
+    assert torch.autograd.gradcheck(lambda x: mean_color_error(x, colors, chroma, mask), logits.requires_grad_())
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "soft"])
+def test_an_objective_with_a_color_weight_adds_the_error_of_what_is_answered(name: str, kmeans_bins: ColorBins):
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.randint(256, (2, 6, 5, 3), dtype=torch.uint8, generator=generator)
+    mask = torch.rand(2, 6, 5, generator=generator) < 0.7
+    chroma, logits = chroma_of(rgb.movedim(-1, 1).float() / 255), torch.randn(2, 32, 6, 5, generator=generator)
+    alone = Objective(name, kmeans_bins, 0.5)(logits, rgb, mask)
+    for answer_lam in (None, 0.1):
+        both = Objective(name, kmeans_bins, 0.5, color_weight=7.0, answer_lam=answer_lam)(logits, rgb, mask)
+        answer = adjust_logits(logits, kmeans_bins.weights(0.5), kmeans_bins.weights(answer_lam or 0.5))
+        error = mean_color_error(answer, kmeans_bins.colors, chroma, mask)
+        assert float(both) == pytest.approx(float(alone + 7 * error), rel=1e-6)
+
+
+def test_the_mean_color_error_prefers_a_likeness_that_cross_entropy_does_not_see():
+    red, like_red, blue = torch.tensor([0.0, 0.5]), torch.tensor([0.0, 0.4]), torch.tensor([0.4, -0.1])
+    colors, truth = torch.stack((red, like_red, blue)), red[None, :, None, None]
+    nearly, wrong = (torch.tensor(scores)[None, :, None, None] for scores in ([0.0, 5.0, 0.0], [0.0, 0.0, 5.0]))
+    target = torch.zeros(1, 1, 1, dtype=torch.int64)
+    entropies = [rebalanced_cross_entropy(logits, target, torch.ones(3)) for logits in (nearly, wrong)]
+    assert torch.equal(*entropies)
+    assert mean_color_error(nearly, colors, truth) < mean_color_error(wrong, colors, truth) / 10
 
 
 def test_an_undecided_network_loses_log_n():
