@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 figures: $(STAMP) ## run the whole workbook on the bundled photos and model: notebooks to build/, figures to figures/
-	$(call step,workbook ($(PROFILE)),$(BIN)/colorlib workbook --profile $(PROFILE) $(ARGS))
+	$(call step,workbook ($(PROFILE)),$(BIN)/colorlib workbook --profile $(PROFILE) --jobs $(JOBS) $(ARGS))
 	$(call total,make figures)
 
 test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (papermill and nbval)
@@ -42,7 +42,7 @@ test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (pap
 	$(call step,ruff format --check,$(BIN)/ruff format --check .)
 	$(call step,mypy,$(BIN)/mypy)
 	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS))
-	$(call step,workbook (quick),COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/colorlib workbook --profile quick)
+	$(call step,workbook (quick),COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/colorlib workbook --profile quick --jobs $(JOBS))
 	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env notebooks)
 	$(call total,make test)
 
@@ -57,7 +57,7 @@ bench: $(STAMP) ## measure what is fast, on this machine: benchmarks/results.jso
 	$(call step,benchmarks,$(BIN)/python -m benchmarks.run $(ARGS))
 
 refresh: $(STAMP) ## run the notebooks again and write their outputs into notebooks/, figures into figures/
-	$(call step,workbook (quick; written back),$(BIN)/colorlib workbook --profile quick --refresh $(ARGS))
+	$(call step,workbook (quick; written back),$(BIN)/colorlib workbook --profile quick --jobs $(JOBS) --refresh $(ARGS))
 
 clean: ## remove what the other targets made, except .venv
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

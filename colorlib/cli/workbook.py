@@ -2,7 +2,7 @@
 
 import argparse
 
-from colorlib.cli.shared import Commands, add_command
+from colorlib.cli.shared import Commands, add_command, positive
 
 
 def add_arguments(commands: Commands) -> None:
@@ -15,6 +15,7 @@ def add_arguments(commands: Commands) -> None:
         "Executed copies go to build/workbook/, figures to figures/. Works in a clone of the project.",
         "workbook",
         "workbook --only 01 02 --profile full",
+        "workbook --jobs 2",
     )
     parser.add_argument(
         "--profile",
@@ -23,6 +24,9 @@ def add_arguments(commands: Commands) -> None:
         help="parameters of the run: quick for a laptop (default), full, or as in the paper",
     )
     parser.add_argument("--only", metavar="NUMBER", nargs="+", help="only the notebooks that begin with these numbers")
+    parser.add_argument(
+        "--jobs", metavar="N", type=positive, default=1, help="how many run at once, sharing the cores (default: 1)"
+    )
     parser.add_argument("--refresh", action="store_true", help="also write the outputs into notebooks/ themselves")
 
 
@@ -30,5 +34,5 @@ def run(args: argparse.Namespace) -> int:
     """Execute the notebooks."""
     from colorlib.course import run_workbook
 
-    run_workbook(args.profile, args.only, refresh=args.refresh)
+    run_workbook(args.profile, args.only, refresh=args.refresh, jobs=args.jobs)
     return 0

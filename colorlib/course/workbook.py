@@ -9,12 +9,17 @@ import hashlib
 import json
 import os
 import re
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import nbformat
@@ -28,6 +33,7 @@ from tqdm.auto import tqdm
 from colorlib.course.figures import figures_folder
 from colorlib.errors import ColorlibError
 from colorlib.files import PROJECT, atomic_write
+from colorlib.parallel import available_cores
 
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = ("quick", "full", "paper")
@@ -50,6 +56,7 @@ def run_workbook(
     only: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     refresh: bool = False,
+    jobs: int = 1,
 ) -> list[Result]:
     """Run the notebooks in order; executed copies go to ``out``, figures to the figures folder.
 
@@ -58,6 +65,7 @@ def run_workbook(
         only: the beginnings of the names to run, such as "06"; by default all.
         out: folder of the executed copies, by default ``build/workbook/`` in the project.
         refresh: also write the outputs back into the notebooks themselves, as they are committed.
+        jobs: how many run at once; they share the cores.
 
     Raises:
         ColorlibError: before anything runs, for an unknown profile, notebook or parameter; at the end, listing what
@@ -69,12 +77,9 @@ def run_workbook(
     values = load_profile(profile)
     folder = Path(out) if out else PROJECT / "build" / "workbook"
     folder.mkdir(parents=True, exist_ok=True)
-    results = []
-    progress = tqdm(paths, desc="workbook", unit="notebook")
-    with kernel_environment():
-        for path in progress:
-            progress.set_postfix_str(path.stem)
-            results.append(run_notebook(path, values.get(path.stem, {}), folder.resolve() / path.name, refresh))
+    tasks = [(path, values.get(path.stem, {}), folder.resolve() / path.name, refresh) for path in paths]
+    with kernel_environment(jobs):
+        results = _run_together(tasks, jobs)
     print(table(results))
     failed = [f"{result.notebook}: {problem}" for result in results for problem in result.problems]
     if failed:
@@ -154,8 +159,8 @@ def run_notebook(path: Path, parameters: dict[str, Any], copy: Path, refresh: bo
             copy,
             parameters,
             kernel_name="python3",
-            cwd=NOTEBOOKS,
-            progress_bar={"desc": path.stem, "leave": False},
+            cwd=path.parent,
+            progress_bar=False,
         )
         problems = hidden_errors(executed)
     except PapermillExecutionError as error:
@@ -169,6 +174,47 @@ def run_notebook(path: Path, parameters: dict[str, Any], copy: Path, refresh: bo
     if refresh and not problems:
         save_notebook(path, refreshed(source, executed))
     return Result(path.stem, seconds, len(written), problems)
+
+
+def _run_together(tasks: Sequence[tuple[Path, dict[str, Any], Path, bool]], jobs: int) -> list[Result]:
+    """Call `run_notebook` for each task, ``jobs`` at once; the results in the order of the tasks.
+
+    Each runs in a process, as papermill changes the working directory. Ctrl-C ends them all, and their kernels.
+    """
+    waiting, results = list(tasks), {}
+    running: dict[Future[Result], str] = {}
+    with (
+        tqdm(total=len(tasks), desc="workbook", unit="notebook") as progress,
+        ProcessPoolExecutor(jobs, get_context("spawn"), _become_worker) as pool,
+    ):
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:  # no earlier: what the pool has taken cannot be called back
+                    task = waiting.pop(0)
+                    running[pool.submit(run_notebook, *task)] = task[0].stem
+                progress.set_postfix_str(", ".join(running.values()))
+                for done in wait(running, timeout=5, return_when=FIRST_COMPLETED).done:
+                    results[running.pop(done)] = done.result()
+                    progress.update()
+        except BaseException:
+            for process in active_children():
+                process.terminate()
+            raise
+    return [results[task[0].stem] for task in tasks]
+
+
+def _become_worker() -> None:
+    """Leave Ctrl-C to the parent, end the notebook and its kernel when it says so, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    Thread(target=_follow_the_parent, daemon=True).start()
+
+
+def _follow_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def hidden_errors(notebook: NotebookNode) -> list[str]:
@@ -213,8 +259,11 @@ def save_notebook(path: Path, notebook: NotebookNode) -> None:
 
 
 @contextmanager
-def kernel_environment() -> Iterator[None]:
-    """While this lasts, the kernel "python3" is this interpreter, with this colorlib and this figures folder."""
+def kernel_environment(jobs: int = 1) -> Iterator[None]:
+    """While this lasts, the kernel "python3" is this interpreter, with this colorlib and this figures folder.
+
+    Where several ``jobs`` run at once, each has its part of the cores, unless OMP_NUM_THREADS says otherwise.
+    """
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with tempfile.TemporaryDirectory() as folder:
         write_kernel_spec(os.path.join(folder, "kernels", "python3"))
@@ -223,6 +272,8 @@ def kernel_environment() -> Iterator[None]:
             "PYTHONPATH": os.pathsep.join(paths),
             "COLORLIB_FIGURES": str(figures_folder().resolve()),
         }
+        if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+            settings["OMP_NUM_THREADS"] = str(max(1, available_cores() // jobs))
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:

@@ -306,6 +306,7 @@ def test_a_closed_folder_is_noticed_before_any_work(tmp_path: Path, monkeypatch:
         ["bins", "folder", "--out", "bins.json", "--n", "0"],
         ["bins", "folder", "--out", "bins.json", "--method", "guess"],
         ["workbook", "--profile", "slow"],
+        ["workbook", "--jobs", "0"],
         ["paint"],
         [],
     ],
@@ -552,8 +553,11 @@ def test_workbook_passes_on_what_was_asked(monkeypatch: pytest.MonkeyPatch, caps
     calls = []
     monkeypatch.setattr(workbook, "run_workbook", lambda *args, **options: calls.append((args, options)))
     assert cli.main(["workbook"]) == 0
-    assert cli.main(["workbook", "--profile", "full", "--only", "01", "06", "--refresh"]) == 0
-    assert calls == [(("quick", None), {"refresh": False}), (("full", ["01", "06"]), {"refresh": True})]
+    assert cli.main(["workbook", "--profile", "full", "--only", "01", "06", "--refresh", "--jobs", "2"]) == 0
+    assert calls == [
+        (("quick", None), {"refresh": False, "jobs": 1}),
+        (("full", ["01", "06"]), {"refresh": True, "jobs": 2}),
+    ]
 
     def fail(*args: object, **options: object) -> None:
         raise colorlib.ColorlibError("06_temperature failed in cell 4")

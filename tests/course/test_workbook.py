@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -183,6 +186,17 @@ def test_the_environment_of_the_kernels_is_put_back(monkeypatch):
     assert dict(os.environ) == before
 
 
+def test_notebooks_at_once_share_the_cores(monkeypatch):
+    monkeypatch.setattr(workbook, "available_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for jobs, threads in ((1, None), (3, "2"), (9, "1")):
+        with workbook.kernel_environment(jobs):
+            assert os.environ.get("OMP_NUM_THREADS") == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    with workbook.kernel_environment(3):
+        assert os.environ["OMP_NUM_THREADS"] == "5"
+
+
 def test_table_is_aligned():
     lines = table([Result("01_first", 1.234, 2, []), Result("02_a_longer_name", 100.0, 0, ["oops"])]).splitlines()
     assert len({len(line) for line in lines}) == 1
@@ -208,7 +222,7 @@ def test_good_and_bad_notebooks(course, tmp_path, capsys):
     before = {path.name: path.read_bytes() for path in course.glob("*.ipynb")}
 
     with pytest.raises(ColorlibError) as caught:
-        run_workbook(out=tmp_path / "out", refresh=True)
+        run_workbook(out=tmp_path / "out", refresh=True, jobs=2)
 
     message = str(caught.value)
     assert "02_raises: cell [2] raised ZeroDivisionError: division by zero" in message
@@ -274,3 +288,72 @@ def test_parameters_folder_and_library_of_the_kernel(course, tmp_path):
     assert (int(steps), float(rate)) == (9, 1)
     assert Path(folder).resolve() == course.resolve()
     assert Path(file).parent == Path(workbook.__file__).parents[1]
+
+
+MEET = """
+import pathlib, time
+pathlib.Path("{mine}").touch()
+while not pathlib.Path("{other}").exists():
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.slow
+def test_two_notebooks_run_at_once(course, tmp_path, capfd):
+    """Each waits for the other; the results come in reading order, under one bar."""
+    write_notebook(course, "01_first", MEET.format(mine="a", other="b"), "import time; time.sleep(1)")
+    write_notebook(course, "02_second", MEET.format(mine="b", other="a"))
+    folder = os.getcwd()
+    results = run_workbook(out=tmp_path / "out", jobs=2)
+    assert [(result.notebook, result.problems) for result in results] == [("01_first", []), ("02_second", [])]
+    assert os.getcwd() == folder
+    assert "workbook:   0%" in (bar := capfd.readouterr().err) and "01_first, 02_second" in bar
+
+
+def running(process: int) -> bool:
+    """Whether there is such a process; one that is dead and waits for its parent to notice does not count."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing_behind(course, tmp_path, ending):
+    """After Ctrl-C, which a terminal sends to the whole group, and when the runner alone is killed."""
+    for stem in ("01_first", "02_second", "03_never"):
+        tell = (
+            f"import os, pathlib, time\npathlib.Path('{stem}.partial').write_text(f'{{os.getpid()}} {{os.getppid()}}')"
+        )
+        write_notebook(course, stem, f"{tell}\nos.rename('{stem}.partial', '{stem}.pids')\ntime.sleep(600)")
+    script = (
+        "import pathlib, sys\nfrom colorlib.course import workbook\n"
+        "workbook.NOTEBOOKS = pathlib.Path(sys.argv[1])\nworkbook.run_workbook(out=sys.argv[2], jobs=2, refresh=True)"
+    )
+    command = [sys.executable, "-c", script, str(course), str(tmp_path / "out")]
+    runner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: len(list(course.glob("*.pids"))) == 2 or runner.poll() is not None)
+        processes = [int(word) for file in course.glob("*.pids") for word in file.read_text().split()]
+        assert len(processes) == 4 and all(map(running, processes))
+        (os.killpg if ending == signal.SIGINT else os.kill)(runner.pid, ending)
+        errors = runner.communicate(timeout=600)[1]
+    finally:
+        runner.kill()
+    assert runner.returncode != 0
+    if ending == signal.SIGINT:
+        assert errors.endswith("KeyboardInterrupt\n")
+        assert not any(map(running, processes))
+    wait_until(lambda: not any(map(running, processes)))
+    assert sorted(path.name for path in course.glob("*.pids")) == ["01_first.pids", "02_second.pids"]
+    assert len(list(course.glob("*.ipynb"))) == 3 and not list(course.glob(".*"))
+
+
+def wait_until(condition) -> None:
+    """Look every 50 ms; ten minutes are more than a busy machine takes."""
+    end = time.monotonic() + 600
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
