@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from colorlib.evaluation import wilson_interval
+from colorlib.evaluation import jensen_shannon, wilson_interval
 from colorlib.prediction import annealed_mean
 from colorlib.video import warp
 
@@ -884,7 +884,20 @@ def excluded_mean(differences: list[float]) -> float:
     return abs(np.mean(differences))
 
 
+def relative_entropy(p: Tensor, q: Tensor) -> float:
+    return float((p * (p / q).log2())[p > 0].sum())
+
+
+def jensen_shannon_in_nats(p: Tensor, q: Tensor) -> float:
+    return jensen_shannon(p, q) * math.sqrt(math.log(2))
+
+
+def jensen_shannon_without_root(p: Tensor, q: Tensor) -> float:
+    return jensen_shannon(p, q) ** 2
+
+
 WRONG_ANSWERS: dict[str, list[Any]] = {
+    "jensen_shannon": [relative_entropy, jensen_shannon_in_nats, jensen_shannon_without_root],
     "frames_to_forget": [frames_rounded_down, frames_of_the_time_constant, frames_not_whole],
     "motion_step": [motion_ignored, view_ignored, now_is_warped, unseen_fades],
     "my_smoother": [newest_frame, mean_of_everything, mean_of_five, sum_of_four, median_of_five, papers_kernel],

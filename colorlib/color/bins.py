@@ -45,6 +45,7 @@ class UVHistogram:
 
     @property
     def total(self) -> int:
+        """How many pixels have been counted."""
         return int(self.counts.sum())
 
     def add(self, chroma: Tensor, mask: Tensor | None = None) -> "UVHistogram":
@@ -224,6 +225,7 @@ class ColorBins:
 
     @classmethod
     def from_json(cls, text: str) -> "ColorBins":
+        """The bins that `to_json` wrote."""
         try:
             record = json.loads(text)
             if record["format"] != "colorlib-bins-1":
@@ -261,6 +263,7 @@ class ColorBins:
 
     @classmethod
     def load(cls, path: str | Path) -> "ColorBins":
+        """The bins that `save` wrote."""
         try:
             return cls.from_json(Path(path).read_text())
         except (OSError, UnicodeDecodeError, ColorlibError) as error:

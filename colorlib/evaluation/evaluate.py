@@ -102,6 +102,7 @@ class Baselines:
         raise ValueError(f"no baseline is called {name!r}; there are {', '.join(BASELINES)}")
 
     def to_dict(self) -> dict[str, Any]:
+        """For a checkpoint's record."""
         return {"mean_color": self.mean_color.tolist(), "luma_mean": self.luma_mean.tolist()}
 
     @classmethod
@@ -141,6 +142,7 @@ class Evaluation:
     left_out: dict[Path, str] = field(default_factory=dict)
 
     def add(self, name: str, row: dict[str, float], tables: dict[str, Tensor]) -> None:
+        """What a contender reached on one more photo."""
         self.rows.setdefault(name, []).append(row)
         self.tables.setdefault(name, []).append(tables)
 

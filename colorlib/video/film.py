@@ -58,6 +58,7 @@ class Film:
 
     @property
     def time_base(self) -> Fraction:
+        """The unit of its pictures' times, in seconds."""
         return self.video.time_base or Fraction(1, 1000)
 
     @property

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from skimage.registration import optical_flow_ilk
 from torch import Tensor
 
-from colorlib.video.smoothing import frames_until_forgotten
+from colorlib.video.smoothing import Smoother, frames_until_forgotten
 
 
 class Motion:
@@ -21,6 +21,7 @@ class Motion:
         self.previous: Tensor | None = None
 
     def reset(self) -> None:
+        """Forget the last frame."""
         self.previous = None
 
     def __call__(self, luma: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +38,7 @@ class Motion:
         return flow, torch.exp(-((difference / 0.05) ** 2)) * inside(flow)
 
 
-class MotionKernel:
+class MotionKernel(Smoother):
     """An exponential average along the motion: the past is brought along with the pixels before it is averaged.
 
     S_t = b · trust · warp(S_{t-1}) + p_t. Where the motion cannot be trusted, because something came into view, the
@@ -61,7 +62,7 @@ class MotionKernel:
         return self.state / self.state.sum(0, keepdim=True)
 
 
-class SeedKernel:
+class SeedKernel(Smoother):
     """Confident pixels as seeds, carried along the motion and diffused: the paper's last paragraph (§5).
 
     A pixel keeps what was predicted most confidently along its path; a seed's confidence fades by e^(-α/10) per frame,

@@ -42,6 +42,7 @@ class Pieces:
 
     @property
     def pictures(self) -> int:
+        """How many pictures they hold."""
         return sum(piece["pictures"] for piece in self.done)
 
     @property

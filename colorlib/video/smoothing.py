@@ -42,7 +42,7 @@ class Smoother(Protocol):
         """Forget the past."""
 
 
-class TemporalKernel:
+class TemporalKernel(Smoother):
     """The paper's kernel: p̂_t = Σ_{i=0..T} e^(-αi) p_{t-i}, divided by the sum of its weights to be a probability.
 
     ``alpha`` is α, ``window`` is T in frames: 0 is frame by frame, `math.inf` never cuts the tail off. While there
@@ -127,7 +127,7 @@ class TemporalKernel:
             self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
 
 
-class StillKernel:
+class StillKernel(Smoother):
     """The paper's kernel with a longer memory where nothing moves, and a shorter one where much does [ours].
 
     S_t = b · S_{t-1} + p_t, divided by the sum of its weights, with a decay b of each pixel's own. While its luma (over
@@ -178,7 +178,7 @@ def published_alpha(alpha: float) -> float:
     return alpha + log1p(exp(-alpha))
 
 
-class ConfidenceKernel:
+class ConfidenceKernel(Smoother):
     """The paper's kernel with each pixel of each frame weighted by its confidence, the probability of its top bin.
 
     An unsure frame then has little say in the average. Probabilities sum to 1, so the sum of weighted ones over the

@@ -16,7 +16,7 @@ from skimage.color import rgb2lab
 from colorlib import ColorlibError
 from colorlib.cli import main
 from colorlib.color import chroma_of, luma_of
-from colorlib.course import NOTEBOOKS, verdict
+from colorlib.course import NOTEBOOKS
 from colorlib.data import bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import (
     BASELINES,
@@ -264,30 +264,6 @@ def test_other_files_are_refused(tmp_path):
     torch.save({"model1.0.weight": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(ColorlibError, match="another network"):
         zhang2016.ZhangColorizer(tmp_path / "other.pth")
-
-
-# --- exercises ---------------------------------------------------------------------------------------------------
-
-
-def divergence(p, q):
-    return float((p * (p / q).log2())[p > 0].sum())
-
-
-def in_nats(p, q):
-    return jensen_shannon(p, q) * math.sqrt(math.log(2))
-
-
-WRONG = [
-    ("jensen_shannon", divergence),
-    ("jensen_shannon", in_nats),
-    ("jensen_shannon", lambda p, q: jensen_shannon(p, q) ** 2),
-]
-
-
-@pytest.mark.parametrize(("name", "wrong"), WRONG)
-def test_wrong_answers_are_told_apart(name, wrong):
-    right, message = verdict(name, wrong)
-    assert right is False and len(message) > 20
 
 
 # --- the lesson on networks, notebook 04 -------------------------------------------------------------------------
