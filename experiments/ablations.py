@@ -2,13 +2,15 @@
 
     python -m experiments.ablations                              # all that are still missing, then the table
     python -m experiments.ablations grid lam-1 --photos my/photos --seeds 0 1 2
+    python -m experiments.ablations lite lite-random --photos CACHE    # of frames of 64 pixels
     python -m experiments.ablations --table                      # only the table, from what has been measured
 
 Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv
 (and a line per photo in ablations_photos.csv, of which the repository keeps those that a notebook reads), and is never
 run twice: interrupt it whenever you like. With
-``--photos`` the networks train on more than the bundled photos; rows say how many, and are compared only with rows of
-as many. Validation is on the bundled validation photos always. ablations.md is the table made of it.
+``--photos`` the networks train on more than the bundled photos, or on a cache made by `colorlib data prepare`, without
+the bundled ones; rows say how many, and are compared only with rows of as many. Validation is on the bundled validation
+photos always. ablations.md is the table made of it.
 """
 
 import argparse
@@ -27,9 +29,9 @@ import torch
 from tqdm.auto import tqdm
 
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import bundled, find_photos, fit, read_photo, to_tensor
+from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, rarity, seed_verdict
-from colorlib.files import read_rows, write_rows
+from colorlib.files import read_rows, write_rows, write_text
 from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
 
@@ -38,6 +40,18 @@ BASE = HERE.parent / "configs" / "experiments.yaml"
 TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0]
 
 BASE_NAME = "base"
+LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains it, but on the small frames of all here
+    "model": "LiteUNet",
+    "pretrained": True,
+    "encoder_lr_scale": 0.25,
+    "gamma_jitter": 0.35,
+    "levels_jitter": 0.08,
+    "blur_probability": 0.3,
+    "noise_std": 0.03,
+    "weight_decay": 0.01,
+    "max_grad_norm": 1.0,
+    "ema_decay": 0.999,
+}
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     BASE_NAME: {},
     # three architectures (§2.2), and ours with its twin
@@ -77,7 +91,16 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "variety-1": {},
     "variety-half": {},
     "variety-all": {},
+    # the default network, and what each of its choices is worth
+    "lite": LITE,
+    "lite-random": LITE | {"pretrained": False, "encoder_lr_scale": 1.0},
+    "lite-l2": LITE | {"loss": "l2"},
+    "lite-soft": LITE | {"loss": "soft"},
+    "lite-noema": LITE | {"ema_decay": 0.0},
+    "lite-lam-0.2": LITE | {"lam": 0.2},
+    "lite-half": LITE,
 }
+HALF = "lite-half"  # trains on every second photo of a cache; see `half_of`
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
 CLAIMS = [  # (experiment, compared with)
@@ -104,6 +127,7 @@ CLAIMS = [  # (experiment, compared with)
     ("frame-128", BASE_NAME),
     ("variety-half", "variety-1"),
     ("variety-all", "variety-1"),
+    *(("lite", name) for name in EXPERIMENTS if name.startswith("lite-")),
 ]
 METRICS = {  # column: heading and decimals
     "nll": ("NLL (nats)", 3),
@@ -136,7 +160,7 @@ class Table:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description="Small paired trainings.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these, of: {', '.join(EXPERIMENTS)}")
-    parser.add_argument("--photos", metavar="FOLDER", nargs="+", default=[], help="more photos to train on")
+    parser.add_argument("--photos", metavar="FOLDER", nargs="+", default=[], help="more photos to train on, or a cache")
     parser.add_argument("--seeds", metavar="N", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace settings of all")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables are kept")
@@ -157,21 +181,25 @@ def run_missing(
     """Train and measure what has no row yet: all experiments with the first seed, then with the next."""
     from colorlib.cli.train import parse_settings
 
-    pool = len(bundled("train")) - len(held_out()) + sum(len(find_photos(folder)) for folder in folders)
-    categories = categories_of(folders)  # without any, the variety of scenes cannot be varied
-    todo = [(seed, name) for seed in seeds for name in names if name not in VARIETY or categories]
+    pool, cached = pool_size(folders), is_cache(folders)
+    categories = {} if cached else categories_of(folders)  # without any, the variety of scenes cannot be varied
+    able = [name for name in names if (name not in VARIETY or categories) and (name != HALF or cached)]
+    todo = [(seed, name) for seed in seeds for name in able]
     judge = None
     for seed, name in tqdm(todo, desc="experiments", unit="run"):
         values = {"photos": folders, "seed": seed, **parse_settings(settings), **EXPERIMENTS[name]}
         config = TrainingConfig.from_yaml(BASE, **values)
         config.out_dir = f"{config.out_dir}/{name}-{seed}-{pool}"
-        config.validation_photos = [str(linked(held_out(), Path(config.out_dir) / "held-out"))]
+        if not cached:
+            config.validation_photos = [str(linked(held_out(), Path(config.out_dir) / "held-out"))]
         recipe = fingerprint(config)
         if any(row[:4] == (name, str(seed), str(pool), recipe) for row in map(key_of, results.rows)):
             continue
         judge = judge or Judge()
         if name in VARIETY:
             config.photos = [str(scenes(categories, VARIETY[name], seed, Path(config.out_dir)))]
+        if name == HALF:
+            config.photos = [str(half_of(Path(folders[0]), Path(config.out_dir) / "half"))]
         begin = time.perf_counter()
         colorizer = Colorizer.load(train(config))
         seconds = time.perf_counter() - begin
@@ -189,6 +217,33 @@ def run_missing(
         row |= {metric: mean_of(rows, metric) for metric in METRICS}
         photos.add({"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, **line} for line in rows)
         results.add([row | {"seconds": round(seconds, 1)}])  # last: only now is the experiment done
+
+
+def is_cache(folders: Sequence[str]) -> bool:
+    """Whether the photos to train on are a cache, which trains alone, and without the bundled photos."""
+    return any((Path(folder) / "cache.json").exists() for folder in folders)
+
+
+def pool_size(folders: Sequence[str]) -> int:
+    """How many photos there are to train on."""
+    if is_cache(folders):
+        return len(Cache(folders[0], verify=False).photos("train"))
+    return len(bundled("train")) - len(held_out()) + sum(len(find_photos(folder)) for folder in folders)
+
+
+def half_of(cache: Path, out: Path) -> Path:
+    """The same cache with every second of its training photos unused; the frames stay where they are."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / "frames.u8").symlink_to((cache / "frames.u8").resolve())
+    rows = read_rows(cache / "photos.csv")
+    for row in [row for row in rows if row["split"] == "train"][1::2]:
+        row["split"] = "unused"
+    write_rows(out / "photos.csv", list(rows[0]), rows)
+    record = json.loads((cache / "cache.json").read_text(encoding="utf-8"))
+    record["checksum"] = hashlib.sha256((out / "photos.csv").read_bytes()).hexdigest()
+    write_text(out / "cache.json", json.dumps(record, indent=2))
+    return out
 
 
 def key_of(row: Row) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ METRICS = {
     "delta_colorfulness": "gap in colourfulness",
     "jensen_shannon": "distance of histograms",
     "same_class": "seen as the same class",
+    "same_class_top5": "the class among the first five",
+    "class_probability": "probability of the class",
     "class_accuracy": "class accuracy",
 }
 

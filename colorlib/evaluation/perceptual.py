@@ -79,12 +79,35 @@ class Classifier:
         network.load_state_dict(read_weights(next(folder.glob("*.pth"))))
         return cls(network)
 
-    @torch.inference_mode()
     def __call__(self, rgb: Tensor) -> int:
         """The likeliest class of an RGB image (3, H, W) in [0, 1]."""
+        return int(self.probabilities(rgb).argmax())
+
+    @torch.inference_mode()
+    def probabilities(self, rgb: Tensor) -> Tensor:
+        """How likely each class is, (1000,), in an RGB image (3, H, W) in [0, 1]."""
         square = F.interpolate(rgb[None], size=(self.SIZE, self.SIZE), mode="bicubic", antialias=True)
-        logits = self.network.to(rgb.device)((square.clamp(0, 1) * 255 - 127) / 128)
-        return int(logits.argmax())
+        logits: Tensor = self.network.to(rgb.device)((square.clamp(0, 1) * 255 - 127) / 128)
+        return logits[0].softmax(0)
+
+
+def recognition(picture: Tensor, truth: Tensor) -> dict[str, float]:
+    """How well the class seen in the true photo is recognised in a picture, from both's class probabilities (n,).
+
+    ``same_class`` is 1 where it is the picture's likeliest class, else 0; ``same_class_top5`` is 1 where it is among
+    the five likeliest; ``class_probability`` is the probability that the picture gives it. Nobody's label is asked.
+
+    >>> truth, picture = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.25, 0.5, 0.25])
+    >>> recognition(picture, truth)
+    {'same_class': 0.0, 'same_class_top5': 1.0, 'class_probability': 0.25}
+    """
+    seen = int(truth.argmax())
+    likeliest = picture.topk(min(5, len(picture))).indices
+    return {
+        "same_class": float(likeliest[0] == seen),
+        "same_class_top5": float((likeliest == seen).any()),
+        "class_probability": float(picture[seen]),
+    }
 
 
 def package_file(package: str, file: str) -> Path | None:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from colorlib.color.spaces import chroma_of
 from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
-from colorlib.evaluation.metrics import colorfulness, psnr
+from colorlib.evaluation.metrics import colorfulness, psnr, stain_area
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
@@ -35,10 +36,12 @@ AS_COLORFUL = 0.85  # of the photos' own colour: what the default temperature is
 
 @dataclass(frozen=True)
 class Frontier:
-    """The mean PSNR and colourfulness of a network's pictures, by λ (rows) and temperature (columns).
+    """The mean PSNR, colourfulness and stains of a network's pictures, by λ (rows) and temperature (columns).
 
-    ``psnr`` and ``colorfulness`` are float64 (rows, columns), one row if there are no ``lams``; ``truth`` is the
-    photos' own mean colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose from.
+    ``psnr``, ``colorfulness`` and ``stains`` are float64 (rows, columns), one row if there are no ``lams``; ``truth``
+    is the photos' own mean colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose
+    from. ``stains`` is the `stain_area` of the bins nearest to the colours, on the frame that the network sees: at
+    temperature 0 that of its first choice, which a higher temperature smooths. ``truth_stains`` is the photos' own.
     """
 
     lams: tuple[float, ...]
@@ -46,6 +49,8 @@ class Frontier:
     psnr: np.ndarray
     colorfulness: np.ndarray
     truth: float
+    stains: np.ndarray
+    truth_stains: float
 
     def faithful(self, row: int = 0, allowed_loss: float = 0.1) -> float:
         """The highest, most careful, temperature whose PSNR is within ``allowed_loss`` dB of the best.
@@ -88,21 +93,25 @@ def measure_frontier(
     lams: Sequence[float] = (),
     temperatures: Sequence[float] = TEMPERATURES,
 ) -> Frontier:
-    """PSNR and colourfulness of uint8 photos (H, W, 3) recoloured, for several λ and temperatures.
+    """PSNR, colourfulness and stains of uint8 photos (H, W, 3) recoloured, for several λ and temperatures.
 
     Without ``lams``, for the λ that the network answers with: one row. A network of regression has one column, too.
     """
     if colorizer.is_regression:
         lams, temperatures = (), (1.0,)
-    sums = np.zeros((2, len(lams) or 1, len(temperatures)))
+    bins, sums = colorizer.bins, np.zeros((3, len(lams) or 1, len(temperatures)))
+    truths = []
     for rgb in tqdm(photos, desc=f"looking at {colorizer.input_size} pixels", leave=False, disable=None):
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
         for row, column, chroma in _answers(colorizer, luma, lams, temperatures):
             picture = to_tensor(upsample_and_merge(rgb, luma, chroma.cpu()))
-            sums[:, row, column] += psnr(picture, truth), colorfulness(picture)
-    truth_mean = float(np.mean([colorfulness(to_tensor(rgb)) for rgb in photos]))
-    mean_psnr, mean_color = sums / len(photos)
-    return Frontier(tuple(lams), tuple(temperatures), mean_psnr, mean_color, truth_mean)
+            sums[:, row, column] += psnr(picture, truth), colorfulness(picture), stain_area(bins.encode(chroma))
+        seen = chroma_of(to_tensor(fit(rgb, colorizer.input_size)))
+        truths.append((colorfulness(truth), stain_area(bins.encode(seen))))
+    (mean_psnr, mean_color, mean_stains), (truth_color, truth_stains) = sums / len(photos), np.mean(truths, axis=0)
+    return Frontier(
+        tuple(lams), tuple(temperatures), mean_psnr, mean_color, float(truth_color), mean_stains, float(truth_stains)
+    )
 
 
 def _answers(

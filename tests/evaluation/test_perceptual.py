@@ -211,8 +211,22 @@ def test_a_classifier_sees_its_own_kind_of_input():
             return torch.eye(3)[[1]]
 
     network = Recorder()
-    assert perceptual.Classifier(network)(torch.ones(3, 40, 30)) == 1
+    classifier = perceptual.Classifier(network)
+    assert classifier(torch.ones(3, 40, 30)) == 1
+    assert classifier.probabilities(torch.ones(3, 40, 30)).tolist() == pytest.approx(
+        [1 / (2 + math.e), math.e / (2 + math.e), 1 / (2 + math.e)]
+    )
     assert network.seen.shape == (1, 3, 260, 260) and torch.allclose(network.seen, torch.tensor(1.0))
+
+
+def test_a_class_is_recognised_first_among_five_or_not_at_all():
+    truth = torch.eye(8)[2]
+    ranks = torch.tensor([0.05, 0.3, 0.25, 0.2, 0.1, 0.06, 0.03, 0.01])
+    for shift, expected in {1: (1, 1), 0: (0, 1), 5: (0, 1), 2: (0, 0), 4: (0, 0)}.items():
+        picture = ranks.roll(shift)
+        found = perceptual.recognition(picture, truth)
+        assert (found["same_class"], found["same_class_top5"]) == expected, shift
+        assert found["class_probability"] == pytest.approx(float(picture[2]))
 
 
 def test_imagenet_is_known_by_its_thousand_folders(tmp_path):

@@ -21,6 +21,7 @@ from colorlib.evaluation import (
     measure_frontier,
     psnr,
     select,
+    stain_area,
 )
 from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
@@ -32,9 +33,10 @@ def photos(real_paths):
     return [fit(read_photo(path), 96) for path in real_paths[:3]]
 
 
-def frontier(psnrs: list[float], colors: list[float], truth: float = 40.0) -> Frontier:
-    temperatures = (0.5, 1.0, 2.0)[: len(psnrs)]
-    return Frontier((0.5,), temperatures, np.array([psnrs]), np.array([colors]), truth)
+def frontier(*rows: tuple[list[float], list[float]], lams: tuple[float, ...] = (0.5,)) -> Frontier:
+    """From PSNRs and colours by temperature, in a row for each λ; the truth's colour is 40, and nothing has stains."""
+    psnrs, colors = (np.array(column) for column in zip(*rows))
+    return Frontier(lams, (0.5, 1.0, 2.0)[: psnrs.shape[1]], psnrs, colors, 40.0, np.zeros_like(psnrs), 0.0)
 
 
 def test_the_frontier_is_what_a_plain_search_finds(colorizer, photos):
@@ -46,6 +48,16 @@ def test_the_frontier_is_what_a_plain_search_finds(colorizer, photos):
         assert found.psnr[0, column] == pytest.approx(np.mean(list(map(psnr, pictures, truths))), abs=1e-6)
         assert found.colorfulness[0, column] == pytest.approx(np.mean(list(map(colorfulness, pictures))), abs=1e-4)
     assert found.truth == pytest.approx(np.mean(list(map(colorfulness, truths))))
+
+
+def test_the_frontier_s_stains_are_those_of_what_is_painted(opinionated_network, tiny_bins, photos):
+    colorizer = Colorizer(opinionated_network, tiny_bins, 1.0, 64)
+    found = measure_frontier(colorizer, photos, temperatures=(0.0, 1.0))
+    seen = [to_tensor(fit(photo, 64)) for photo in photos]
+    first = [stain_area(colorizer.logits(luma_of(truth)).argmax(0)) for truth in seen]
+    mean = [stain_area(tiny_bins.encode(colorizer.chroma(luma_of(truth), 1.0))) for truth in seen]
+    assert found.stains[0].tolist() == pytest.approx([np.mean(first), np.mean(mean)]) and max(first) > 0
+    assert found.truth_stains == pytest.approx(np.mean([stain_area(tiny_bins.encode(chroma_of(t))) for t in seen]))
 
 
 def test_another_lambda_is_the_network_with_another_bias(opinionated_network, tiny_bins, photos, monkeypatch):
@@ -60,18 +72,18 @@ def test_another_lambda_is_the_network_with_another_bias(opinionated_network, ti
 
 
 def test_the_three_temperatures():
-    assert frontier([23.0, 24.0, 23.95], [38, 30, 20]).faithful() == 2.0  # within 0.1 dB of the best: the most careful
-    assert frontier([23.0, 24.0, 23.0], [38, 30, 20]).faithful() == 1.0
-    assert frontier([23.0, 24.0, 23.0], [44, 39, 20]).vivid() == 1.0
-    assert frontier([23.0, 23.5, 24.0], [41, 35, 20]).lively() == 1.0  # the best PSNR of those with 85 % of the colour
-    assert frontier([23.0, 23.5, 24.0], [41, 33, 20]).lively() == 0.5
-    assert frontier([23.0, 23.5, 24.0], [10, 15, 12]).lively() == 1.0  # none has: the most colourful
+    assert frontier(([23.0, 24.0, 23.95], [38, 30, 20])).faithful() == 2.0  # the most careful within 0.1 dB of the best
+    assert frontier(([23.0, 24.0, 23.0], [38, 30, 20])).faithful() == 1.0
+    assert frontier(([23.0, 24.0, 23.0], [44, 39, 20])).vivid() == 1.0
+    assert frontier(([23.0, 23.5, 24.0], [41, 35, 20])).lively() == 1.0  # the best PSNR with 85 % of the colour
+    assert frontier(([23.0, 23.5, 24.0], [41, 33, 20])).lively() == 0.5
+    assert frontier(([23.0, 23.5, 24.0], [10, 15, 12])).lively() == 1.0  # none has: the most colourful
 
 
 def test_the_best_lambda_is_judged_where_its_pictures_are_lively():
-    both = Frontier((0.5, 0.1), (0.5, 1.0), np.array([[22.0, 25.0], [23.0, 24.0]]), np.array([[40, 20], [40, 30]]), 40)
+    both = frontier(([22.0, 25.0], [40, 20]), ([23.0, 24.0], [40, 30]), lams=(0.5, 0.1))
     assert both.best_lam() == 0.1  # although the other has the highest PSNR of all, paler
-    pale = Frontier((0.5, 0.1), (1.0,), np.array([[25.0], [23.0]]), np.array([[20], [40]]), 40)
+    pale = frontier(([25.0], [20]), ([23.0], [40]), lams=(0.5, 0.1))
     assert pale.best_lam() == 0.1  # the other is never lively
 
 
