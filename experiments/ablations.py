@@ -44,6 +44,8 @@ LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains
     "model": "LiteUNet",
     "pretrained": True,
     "encoder_lr_scale": 0.25,
+    "max_steps": 160,  # fewer than the base: the network is larger
+    "validate_every": 160,
     "gamma_jitter": 0.35,
     "levels_jitter": 0.08,
     "blur_probability": 0.3,

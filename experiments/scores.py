@@ -2,39 +2,52 @@
 
 Each checkpoint colours the bundled validation photos at its own temperature. Beside it stand gray, the mean colour, the
 mean colour of each luma, the constant forecast and the truth; all are weighed by the same ruler. Every number is a mean
-over photos with its 95 % interval, every difference a verdict over the same photos. ``--held-out`` names more photos
-that no checkpoint was trained on: a folder, whose subfolders are its categories, or a cache made by `colorlib data
-prepare`, of which the validation photos are taken; they are scored by category, too.
+over photos with its 95 % interval, every difference a verdict over the same photos. Two tables look further: the
+frontier, with the stains that a low temperature makes, and, where the extra ``eval`` is installed, the semantic test:
+is what a classifier sees in the true photo recognised in the recoloured one better than in the gray one?
+
+``--held-out`` names more photos that no checkpoint was trained on: a folder, whose subfolders are its categories, or a
+cache made by `colorlib data prepare`, of which the validation photos are taken; they are scored by category, too.
 """
 
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 import colorlib
-from colorlib.data import Cache, bundled, find_photos
+from colorlib.color import luma_of
+from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
+from colorlib.errors import ColorlibError
 from colorlib.evaluation import (
     BASELINES,
     CONTENDERS,
     METRICS,
     Baselines,
+    Classifier,
     Evaluation,
+    Frontier,
     Verdict,
     bootstrap,
     measure,
+    measure_frontier,
     photo_verdict,
+    recognition,
     to_json,
 )
 from colorlib.files import write_text
 from colorlib.models import bundled_checkpoints
 
 HERE = Path(__file__).parent
+SIDE = 256  # pixels a side at which photos are measured, as `measure` does
+SHOWN = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)  # temperatures of the table of the frontier
+RECOGNISED = ("same_class", "same_class_top5", "class_probability")
 JUDGED = ("psnr", "auc_rebalanced")  # the metrics of which differences are judged
 L2 = "colorunet-l2"  # the foil: the same network, trained by regression
 Group = dict[Path, str]  # a photo's category
@@ -85,6 +98,7 @@ def score(models: Sequence[str], group: Group) -> dict[str, Any]:
         colorizer = colorlib.load(name)
         found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record["baselines"]))
         print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
+    seen = semantic_test(models, list(group))
     foils = (*BASELINES, L2) if L2 in found else BASELINES
     comparisons = len(JUDGED) * sum(name != foil for name in found for foil in foils)
     categories = sorted(set(group.values()))
@@ -98,9 +112,57 @@ def score(models: Sequence[str], group: Group) -> dict[str, Any]:
                 for metric in JUDGED
             },
             "categories": {c: of_category(result, group, c) for c in categories if len(categories) > 1},
+            "frontier": frontier_of(name, list(group)),
+            "recognised": seen.get(name, {}),
         }
         for name, result in found.items()
     }
+
+
+def frontier_of(name: str, paths: Sequence[Path]) -> dict[str, Any]:
+    """A checkpoint's frontier on photos, see `Frontier`, as lists."""
+    found: Frontier = measure_frontier(
+        colorlib.load(name), [fit(read_photo(path), SIDE) for path in paths], temperatures=SHOWN
+    )
+    truth = {"colorfulness": found.truth, "stains": found.truth_stains}
+    columns = {metric: getattr(found, metric)[0].tolist() for metric in ("psnr", "colorfulness", "stains")}
+    return {"temperatures": list(found.temperatures), **columns, "truth": truth}
+
+
+def semantic_test(models: Sequence[str], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """How well EfficientNet-Lite2 recognises pictures, by checkpoint: scores of it, of gray and of the truth.
+
+    Every checkpoint's difference from gray is judged over the same photos; empty where its weights are not installed.
+    """
+    try:
+        classifier = Classifier.load()
+    except ColorlibError as error:
+        print(f"no semantic test: {error}")
+        return {}
+    photos = [fit(read_photo(path), SIDE) for path in paths]
+    truths = [classifier.probabilities(to_tensor(rgb)) for rgb in photos]
+
+    def scores_of(pictures: Iterable[Tensor]) -> dict[str, np.ndarray]:
+        rows = [recognition(classifier.probabilities(picture), truth) for picture, truth in zip(pictures, truths)]
+        return {metric: np.array([row[metric] for row in rows]) for metric in RECOGNISED}
+
+    gray = scores_of(luma_of(to_tensor(rgb)).expand(3, -1, -1) for rgb in photos)
+    truth = scores_of(to_tensor(rgb) for rgb in photos)
+    result, comparisons = {}, len(RECOGNISED) * len(models)
+    for name in models:
+        colorizer = colorlib.load(name)
+        mine = scores_of(to_tensor(colorizer.colorize(rgb)) for rgb in photos)
+        result[name] = {
+            "scores": {
+                who: {metric: bootstrap(column).to_json() for metric, column in table.items()}
+                for who, table in (("model", mine), ("gray", gray), ("truth", truth))
+            },
+            "more than gray": {
+                metric: plain(photo_verdict(mine[metric], gray[metric], comparisons=comparisons))
+                for metric in RECOGNISED
+            },
+        }
+    return result
 
 
 def against(found: dict[str, Evaluation], name: str, foil: str, metric: str, comparisons: int) -> Verdict:
@@ -153,7 +215,49 @@ def report(group: str, results: dict[str, Any]) -> list[str]:
         for name, result in results.items():
             cells = [shown(row["gain over gray"]["psnr"], "+") for row in result["categories"].values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
-    return [*lines, ""]
+    return [*lines, *report_frontier(results), *report_recognition(results), ""]
+
+
+def report_frontier(results: dict[str, Any]) -> list[str]:
+    """The frontier of each checkpoint: PSNR, colourfulness and stains by temperature."""
+    lines = [
+        "\nThe frontier: PSNR (dB) / colourfulness / share of stains by temperature. Stains are counted in the bins "
+        "nearest to what is painted, at the size at which the network looks; *truth* is the photos' own colourfulness "
+        "and stains, in each network's bins.\n",
+        f"| | {' | '.join(f'T = {t:g}' for t in SHOWN)} | truth |",
+        "|---|" + "---:|" * (len(SHOWN) + 1),
+    ]
+    for name, result in results.items():
+        row = result["frontier"]
+        points = zip(row["temperatures"], row["psnr"], row["colorfulness"], row["stains"])
+        measured = {t: f"{psnr:.2f} / {color:.1f} / {stains:.3f}" for t, psnr, color, stains in points}
+        cells = [measured.get(t, "–") for t in SHOWN]  # a regression has one temperature
+        truth = f"{row['truth']['colorfulness']:.1f} / {row['truth']['stains']:.3f}"
+        lines.append(f"| {name} | {' | '.join(cells)} | {truth} |")
+    return lines
+
+
+def report_recognition(results: dict[str, Any]) -> list[str]:
+    """The semantic test as lines of Markdown; none where the classifier was not installed."""
+    tested = {name: result["recognised"] for name, result in results.items() if result["recognised"]}
+    if not tested:
+        return []
+    first = next(iter(tested.values()))["scores"]
+    lines = [
+        "\nThe semantic test: EfficientNet-Lite2, trained on ImageNet and no part of any training here, says what it "
+        "sees in the true photo; how well does it recognise that in the picture? In brackets under each score, whether "
+        "it is more than gray's. (The encoder of liteunet began as its smaller relative, Lite0, trained on the same "
+        "photos of ImageNet.)\n",
+        f"| | {' | '.join(METRICS[metric] for metric in RECOGNISED)} |",
+        "|---|" + "---|" * len(RECOGNISED),
+    ]
+    for name, table in tested.items():
+        verdicts = [f"({table['more than gray'][metric]['text']})" for metric in RECOGNISED]
+        scores = [shown(table["scores"]["model"][metric]) for metric in RECOGNISED]
+        lines.append(f"| {name} | {' | '.join(map('{}<br>{}'.format, scores, verdicts))} |")
+    for who in ("gray", "truth"):
+        lines.append(f"| *{who}* | {' | '.join(shown(first[who][metric]) for metric in RECOGNISED)} |")
+    return lines
 
 
 def shown(kept: dict[str, float | None] | None, sign: str = "") -> str:

@@ -1,0 +1,44 @@
+"""The small trainings: what a pool is, and half of one."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorlib.data import Cache, bundled, prepare
+from colorlib.data.sources import folder_sources
+from experiments import ablations
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Of eleven photos, made up: eight to train on."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(11):
+        colors = rng.integers(0, 255, (4, 4, 3), np.uint8)
+        Image.fromarray(colors).resize((32, 24), Image.Resampling.NEAREST).save(folder / f"{number}.png")
+    return prepare(folder_sources(folder), tmp_path_factory.mktemp("cache"), 32, train=8, validation=3)
+
+
+def test_a_pool_is_the_bundled_photos_and_folders_or_a_cache_alone(cache, real_paths):
+    own = len(bundled("train")) - len(ablations.held_out())
+    assert ablations.pool_size([]) == own
+    assert ablations.pool_size([str(real_paths[0].parent)]) > own
+    assert ablations.pool_size([str(cache.folder)]) == len(cache.photos("train")) == 8
+
+
+def test_half_of_a_cache_is_a_cache_with_half_of_the_photos_to_train_on(cache, tmp_path):
+    half = Cache(ablations.half_of(cache.folder, tmp_path / "half"))
+    names = [[entry.name for entry in one.entries if entry.split == "train"] for one in (cache, half)]
+    assert names[1] == names[0][::2] and len(names[1]) == 4
+    assert len(half.photos("validation")) == len(cache.photos("validation")) == 3
+    assert half.photos("train").rgb.equal(cache.photos("train").rgb[::2])
+
+
+def test_experiments_of_the_default_network_differ_in_one_thing():
+    lite = ablations.EXPERIMENTS["lite"]
+    for name, settings in ablations.EXPERIMENTS.items():
+        if name.startswith("lite-"):
+            changed = {key for key in settings if settings[key] != lite.get(key)}
+            assert len(changed - {"encoder_lr_scale"}) == (name != ablations.HALF), name
+            assert ("lite", name) in ablations.CLAIMS

@@ -1,0 +1,59 @@
+"""The tables of the scores: the frontier with its stains, and the semantic test."""
+
+import pytest
+import torch
+
+from colorlib.errors import ColorlibError
+from colorlib.models import save_checkpoint
+from experiments import scores
+
+
+class Greenest:
+    """A classifier of a kind, with two classes: how much greener than red is the picture?"""
+
+    @classmethod
+    def load(cls):
+        return cls()
+
+    def probabilities(self, rgb):
+        greener = (rgb[1] - rgb[0]).mean()
+        return torch.stack([greener, -greener]).mul(20).softmax(0)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, opinionated_network, tiny_bins):
+    path = tmp_path_factory.mktemp("scores") / "tiny.safetensors"
+    save_checkpoint(path, opinionated_network, tiny_bins, {"temperature": 0.5, "input_size": 64})
+    return str(path)
+
+
+def test_the_semantic_test_compares_with_gray_on_the_same_photos(checkpoint, real_paths, monkeypatch):
+    monkeypatch.setattr(scores, "Classifier", Greenest)
+    table = scores.semantic_test([checkpoint], real_paths[:3])[checkpoint]
+    assert table["scores"]["truth"]["same_class"]["mean"] == 1
+    assert table["scores"]["gray"]["class_probability"]["mean"] == pytest.approx(0.5, abs=0.01)
+    model, gray = (table["scores"][who]["class_probability"]["mean"] for who in ("model", "gray"))
+    verdict = table["more than gray"]["class_probability"]
+    assert verdict["difference"]["mean"] == pytest.approx(model - gray) and verdict["votes"] == 3
+    lines = "\n".join(scores.report_recognition({"tiny": {"recognised": table}}))
+    assert f"{model:.3g} [" in lines and verdict["text"] in lines
+
+
+def test_without_the_classifier_there_is_no_semantic_test(checkpoint, real_paths, monkeypatch, capsys):
+    def missing():
+        raise ColorlibError("install it")
+
+    monkeypatch.setattr(scores.Classifier, "load", missing)
+    assert scores.semantic_test([checkpoint], real_paths[:3]) == {}
+    assert "install it" in capsys.readouterr().out
+    assert scores.report_recognition({"tiny": {"recognised": {}}}) == []
+
+
+def test_the_table_of_the_frontier_has_a_cell_for_each_temperature(checkpoint, real_paths):
+    found = scores.frontier_of(checkpoint, real_paths[:2])
+    regression = found | {"temperatures": [1.0], "psnr": [20.0], "colorfulness": [30.0], "stains": [0.125]}
+    *_, first, second = scores.report_frontier({"a": {"frontier": found}, "l2": {"frontier": regression}})
+    cells, other = ([cell.strip() for cell in line.strip("|").split("|")] for line in (first, second))
+    assert len(cells) == len(other) == len(scores.SHOWN) + 2
+    assert cells[1].startswith(f"{found['psnr'][0]:.2f} / ") and cells[1].endswith(f"{found['stains'][0]:.3f}")
+    assert other[1 + scores.SHOWN.index(1.0)] == "20.00 / 30.0 / 0.125" and other.count("–") == len(scores.SHOWN) - 1
