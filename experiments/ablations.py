@@ -374,9 +374,9 @@ def report(results: list[Row]) -> str:
         "`grid` and of other frames cannot be compared with the rest. Short trainings on small frames: they tell what "
         "learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was doing.\n",
         "\nThose named `lite` train the default network and differ from `lite` in one thing; `lite-random` also in the "
-        "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands of "
-        "photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, is "
-        "that of 32 equal scores.\n",
+        "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
+        "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "
+        "is that of 32 equal scores.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
         rows = [row for row in results if row["pool"] == pool]
