@@ -621,19 +621,23 @@ def whole_epochs(steps: int, batch: int, photos: int, copies: int) -> tuple[floa
 
 
 def not_mirrored_back(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
-    return (predict(luma.flip(-1)) - predict(luma)).norm(dim=0).mean()
+    return (predict(luma.flip(-1)) + predict(luma)) / 2
 
 
 def mirrored_upside_down(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
-    return (predict(luma.flip(0)).flip(1) - predict(luma)).norm(dim=0).mean()
+    return (predict(luma) + predict(luma.flip(0)).flip(1)) / 2
 
 
-def length_of_mean_change(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
-    return (predict(luma.flip(-1)).flip(-1) - predict(luma)).mean((1, 2)).norm()
+def only_the_mirrored(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return predict(luma.flip(-1)).flip(-1)
 
 
-def mean_of_both_channels(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
-    return (predict(luma.flip(-1)).flip(-1) - predict(luma)).abs().mean()
+def sum_of_both(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return predict(luma) + predict(luma.flip(-1)).flip(-1)
+
+
+def mean_luma_seen_once(predict: Callable[[Tensor], Tensor], luma: Tensor) -> Tensor:
+    return predict((luma + luma.flip(-1)) / 2)
 
 
 def interval_unpaired(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
@@ -990,7 +994,13 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "calibrate": [the_inverse, never_above_one, leave_as_it_is, smallest_tried],
     "expected_error": [squared_distance, annealed_twice, from_the_first_bin, largest_distance],
     "paired_epochs": [epochs_of_one_set, epochs_swapped, epochs_without_batch, whole_epochs],
-    "mirror_change": [not_mirrored_back, mirrored_upside_down, length_of_mean_change, mean_of_both_channels],
+    "mirrored_mean": [
+        not_mirrored_back,
+        mirrored_upside_down,
+        only_the_mirrored,
+        sum_of_both,
+        mean_luma_seen_once,
+    ],
     "paired_interval": [interval_unpaired, interval_of_photos, interval_of_90_percent, interval_reversed],
     "saturation_kept": [length_of_mean, kept_without_shares, largest_share, kept_by_channel],
     "share_out": [remainder_lost, remainder_to_the_last, fractions_of_photos],

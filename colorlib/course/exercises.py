@@ -595,24 +595,26 @@ def _paired_epochs(answer: Callable[[int, int, int, int], tuple[float, float]]) 
         expect(got[1], steps * batch / photos, f"Without augmentation, for {when},")
 
 
-@exercise("mirror_change")
-def _mirror_change(answer: Callable[[Callable[[Tensor], Tensor], Tensor], float]) -> None:
-    """mirror_change(predict, luma): a function luma (H, W) -> chrominance (2, H, W), and a luma -> mean distance."""
+@exercise("mirrored_mean")
+def _mirrored_mean(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> None:
+    """mirrored_mean(predict, luma): a function luma (H, W) -> maps (n, H, W), and a luma -> maps steady in mirrors."""
 
     def follows_luma(luma: Tensor) -> Tensor:
-        return torch.stack([luma, -luma])
+        return torch.stack([luma, 1 - luma])
 
     def follows_place(luma: Tensor) -> Tensor:
-        return torch.arange(luma.shape[1]).expand(2, *luma.shape).double()
+        return torch.arange(luma.shape[1]).expand(1, *luma.shape).double()
 
-    def looks_left(luma: Tensor) -> Tensor:
-        return torch.stack([luma.roll(1, dims=-1), luma**2])
+    def looks_around(luma: Tensor) -> Tensor:
+        return torch.stack([luma.roll(1, dims=-1), luma**2, luma.roll(1, dims=0)])
 
     luma = torch.rand(3, 4, generator=torch.Generator().manual_seed(0)).double()
-    expect(answer(follows_luma, luma), 0.0, "For colours that follow the luma alone")
-    expect(answer(follows_place, luma), 2 * math.sqrt(2), "For colours (column, column) of a photo 4 pixels wide")
-    right = (looks_left(luma.flip(-1)).flip(-1) - looks_left(luma)).norm(dim=0).mean()
-    expect(answer(looks_left, luma), float(right), "For colours that follow the neighbour on the left")
+    expect(answer(follows_luma, luma), follows_luma(luma), "For maps that follow the luma alone, and are steady,")
+    middle = torch.full((1, 3, 4), 1.5).double()
+    expect(answer(follows_place, luma), middle, "For the number of the column in a photo 4 pixels wide")
+    right = (looks_around(luma) + looks_around(luma.flip(-1)).flip(-1)) / 2
+    expect(answer(looks_around, luma), right, "For maps that follow the neighbours on the left and above")
+    expect(answer(looks_around, luma.flip(-1)), right.flip(-1), "For the same and the mirrored luma")
 
 
 @exercise("paired_interval")
