@@ -1,5 +1,7 @@
 """What are seeds and hints worth? ``python -m experiments.refine`` writes refine.csv and refine.md (paper §5).
 
+refine.md is the table; refine.csv has a line for each photo, and is not kept in the repository.
+
 Every bundled validation photo, at 256 pixels a side, is coloured by the default network (or ``--model``):
 
 * **seeds**, at several temperatures: as predicted; from the surest pixels spread along the luma, solved exactly
@@ -8,7 +10,8 @@ Every bundled validation photo, at 256 pixels a side, is coloured by the default
   without a network (Levin et al.), and against the colour of the nearest hint.
 * **palette**: the network's bins reweighted to the histogram of another photo of the same kind, or of the photo itself,
   which nobody has: an upper bound.
-* **cost**: seconds and peak memory of a process that colours one photo of 1 and of 12 megapixels.
+* **cost**: seconds and peak memory of a process that colours one photo of 1 and of 12 megapixels. CPU seconds, summed
+  over cores, say more than those of the clock where other work is going on.
 
 One photo, one vote; differences are on the same photo, with bootstrap 95 % intervals. ``--most 8`` is a quick look.
 """
@@ -73,9 +76,9 @@ import numpy as np
 import colorlib
 from colorlib.prediction import colorize_refined
 photo, colorizer = np.load(sys.argv[1]), colorlib.load(sys.argv[3] or None)
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 picture = colorize_refined(colorizer, photo) if sys.argv[2] == "refined" else colorizer.colorize(photo)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+print(time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 
 
@@ -97,7 +100,7 @@ def main() -> None:
     cost = [{"size": size, "way": way, **cost_of(size, way, args.model)} for size in (1, 12) for way in ("", "refined")]
     columns = ["part", "photo", "way", "temperature", "hints", *METRICS]
     write_rows(HERE / "refine.csv", columns, [{k: short(v) for k, v in row.items()} for row in rows])
-    lines = [f"# Seeds and hints: {args.model or 'the default network'}, {len(photos)} photos\n"]
+    lines = [f"# Seeds and hints: {args.model or 'the default network'}, {len(photos)} photos"]
     for temperature in temperatures:
         lines += seed_table(rows, temperature)
     write_text(HERE / "refine.md", "\n".join(lines + hint_table(rows) + palette_table(rows) + cost_table(cost)))
@@ -127,7 +130,7 @@ def seed_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, temperatures:
     confidence = enlarge(logits.softmax(0).amax(0)[None], luma.shape)[0]
     name = {"part": "seeds", "photo": photo.path.stem}
     baselines = Baselines.from_dict(colorizer.record["baselines"])
-    rows = [name | {"way": "truth"} | scores(truth, truth, colorizer)]
+    rows: list[dict[str, Any]] = [name | {"way": "truth"} | scores(truth, truth, colorizer)]
     for way in BASELINES:
         rows.append(
             name | {"way": way} | scores(merge_luma_chroma(luma, baselines.chroma(way, luma)), truth, colorizer)
@@ -196,7 +199,7 @@ def palette_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, photos: li
 
 
 def cost_of(megapixels: int, way: str, model: str | None) -> dict[str, float]:
-    """Seconds and peak memory (GB) of a fresh process that colours one photo of that size."""
+    """Seconds, those of the CPU, and peak memory (GB) of a fresh process that colours one photo of that size."""
     source = Image.fromarray(read_photo(sorted((HERE.parent / "data" / "large").glob("*.jpg"))[0]))
     scale = (megapixels * 1e6 / (source.width * source.height)) ** 0.5
     size = round(source.width * scale), round(source.height * scale)
@@ -204,10 +207,10 @@ def cost_of(megapixels: int, way: str, model: str | None) -> dict[str, float]:
     try:
         np.save(path, np.asarray(source.convert("L").resize(size)))
         command = [sys.executable, "-c", COST, str(path), way, model or ""]
-        seconds, memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     finally:
         path.unlink(missing_ok=True)
-    return {"seconds": float(seconds), "memory": float(memory)}
+    return dict(zip(("seconds", "cpu_seconds", "memory"), map(float, answer), strict=True))
 
 
 # Tables
@@ -234,7 +237,8 @@ def seed_table(rows: list[dict[str, Any]], temperature: float) -> list[str]:
         cells = [interval(v - first[m]) for v, m in zip(values, METRICS, strict=True)]
         lines.append(f"| {way} | {' | '.join(cells)} |")
     for way in ("truth", *BASELINES):
-        cells = [f"{np.nanmean(column(rows, m, part='seeds', way=way)):.2f}" for m in METRICS]
+        values = [column(rows, m, part="seeds", way=way) for m in METRICS]
+        cells = [f"{v[np.isfinite(v)].mean():.2f}" if np.isfinite(v).any() else "–" for v in values]
         lines.append(f"| *{way}, itself* | {' | '.join(cells)} |")
     return lines
 
@@ -263,12 +267,13 @@ def palette_table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def cost_table(cost: list[dict[str, Any]]) -> list[str]:
-    busy = f"{os.getloadavg()[0]:.1f} other processes on {os.cpu_count()} cores at the end"
-    lines = ["\n## Cost\n", f"Whole process, CPU, reading the model left out of the seconds; {busy}.\n"]
-    lines += ["| megapixels | way | seconds | peak memory, GB |", "|---:|---|---:|---:|"]
+    busy = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores at the end"
+    lines = ["\n## Cost\n", f"Whole process without a GPU, reading the model left out of the seconds; {busy}.\n"]
+    lines += ["| megapixels | way | seconds | CPU seconds | peak memory, GB |", "|---:|---|---:|---:|---:|"]
     for row in cost:
         way = row["way"] or "as predicted"
-        lines.append(f"| {row['size']} | {way} | {row['seconds']:.1f} | {row['memory']:.2f} |")
+        numbers = f"{row['seconds']:.1f} | {row['cpu_seconds']:.1f} | {row['memory']:.2f}"
+        lines.append(f"| {row['size']} | {way} | {numbers} |")
     return lines
 
 
