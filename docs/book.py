@@ -31,7 +31,13 @@ CONTENTS = {
     "The course": ["notebooks/*"],
     "To look up": ["gallery", "docs/glossary", "docs/files", "docs/teaching"],
     "The library": ["library/index", *[f"library/{room}" for room in ROOMS], "library/command_line"],
-    "How good, how fast": ["MODEL_CARD", "experiments/scores", "experiments/ablations", "benchmarks/results"],
+    "How good, how fast": [
+        "MODEL_CARD",
+        "experiments/scores",
+        "experiments/ablations",
+        "experiments/refine",
+        "benchmarks/results",
+    ],
     "The project": ["CONTRIBUTING", "data/README", "data/*/ATTRIBUTION"],
 }
 
