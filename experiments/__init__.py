@@ -1,5 +1,6 @@
 """What is good, and how we know: trainings and scores that take hours, each with the tables that it made.
 
 ``python -m experiments.ablations`` trains small networks that differ in one thing; ``python -m experiments.scores``
-measures the bundled checkpoints. What is fast is asked in benchmarks/.
+measures the bundled checkpoints, ``python -m experiments.heldout`` one of them against another on photos of your own.
+What is fast is asked in benchmarks/.
 """
