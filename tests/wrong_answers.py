@@ -663,44 +663,61 @@ def interval_reversed(ones: Tensor, others: Tensor, draws: Tensor) -> tuple[Tens
 # Notebook 10
 
 
-def length_of_mean(shares: Tensor, colors: Tensor) -> Tensor:
-    return (shares @ colors).norm()
+def sureness_without_temperature(kept: float, temperature: float) -> float:
+    return (1 + kept) / 2
 
 
-def kept_without_shares(shares: Tensor, colors: Tensor) -> Tensor:
-    return colors.mean(0).norm() / colors.norm(dim=1).mean()
+def sureness_of_divided_odds(kept: float, temperature: float) -> float:
+    odds = ((1 + kept) / (1 - kept)) ** (1 / temperature)
+    return odds / (1 + odds)
 
 
-def largest_share(shares: Tensor, colors: Tensor) -> Tensor:
-    return shares.max()
+def share_kept_is_probability(kept: float, temperature: float) -> float:
+    return kept
 
 
-def kept_by_channel(shares: Tensor, colors: Tensor) -> Tensor:
-    return (shares @ colors).abs().sum() / (shares @ colors.abs().sum(1))
+def power_of_probability(kept: float, temperature: float) -> float:
+    return ((1 + kept) / 2) ** temperature
 
 
-def remainder_lost(photos: int, categories: int) -> list[int]:
-    return [photos // categories] * categories
+def halved_as_if_falling(vividness: Callable[[float], float], target: float) -> float:
+    low, high = 0.05, 2.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if vividness(middle) > target else (low, middle)
+    return low
 
 
-def remainder_to_the_last(photos: int, categories: int) -> list[int]:
-    return [photos // categories] * (categories - 1) + [photos - photos // categories * (categories - 1)]
+def one_of_three_temperatures(vividness: Callable[[float], float], target: float) -> float:
+    return min((0.1, 0.4, 1.0), key=lambda t: abs(vividness(t) - target))
 
 
-def fractions_of_photos(photos: int, categories: int) -> list[float]:
-    return [photos / categories] * categories
+def nearest_from_below(vividness: Callable[[float], float], target: float) -> float:
+    return max((t for t in np.geomspace(0.05, 2, 60) if vividness(t) >= target), default=0.0)
 
 
-def mean_of_photos(scores: Tensor, kinds: Tensor) -> Tensor:
-    return scores.mean()
+def vividness_itself(vividness: Callable[[float], float], target: float) -> float:
+    return vividness(min(np.geomspace(0.05, 2, 60), key=lambda t: abs(vividness(t) - target)))
 
 
-def sum_of_categories(scores: Tensor, kinds: Tensor) -> Tensor:
-    return torch.stack([scores[kinds == kind].mean() for kind in kinds.unique()]).sum()
+def seeds_by_the_normal(spread: float, effect: float) -> int:
+    return max(3, int(np.ceil((1.96 * spread / effect) ** 2)))
 
 
-def kinds_are_counted_up(scores: Tensor, kinds: Tensor) -> Tensor:
-    return torch.stack([scores[kinds == kind].mean() for kind in range(int(kinds.max()) + 1)]).mean()
+def seeds_with_n_degrees(spread: float, effect: float) -> int:
+    return next(n for n in range(3, 10_000) if stats.t.ppf(0.975, n) * spread / n**0.5 <= effect)
+
+
+def seeds_without_root(spread: float, effect: float) -> int:
+    return next(n for n in range(3, 10_000) if stats.t.ppf(0.975, n - 1) * spread / n <= effect)
+
+
+def seeds_from_two(spread: float, effect: float) -> int:
+    return next(n for n in range(2, 10_000) if stats.t.ppf(0.975, n - 1) * spread / n**0.5 <= effect)
+
+
+def seeds_of_one_side(spread: float, effect: float) -> int:
+    return next(n for n in range(3, 10_000) if stats.t.ppf(0.95, n - 1) * spread / n**0.5 <= effect)
 
 
 # Notebook 12
@@ -1002,9 +1019,20 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         mean_luma_seen_once,
     ],
     "paired_interval": [interval_unpaired, interval_of_photos, interval_of_90_percent, interval_reversed],
-    "saturation_kept": [length_of_mean, kept_without_shares, largest_share, kept_by_channel],
-    "share_out": [remainder_lost, remainder_to_the_last, fractions_of_photos],
-    "mean_of_categories": [mean_of_photos, sum_of_categories, kinds_are_counted_up],
+    "sureness_needed": [
+        sureness_without_temperature,
+        sureness_of_divided_odds,
+        share_kept_is_probability,
+        power_of_probability,
+    ],
+    "match_vividness": [halved_as_if_falling, one_of_three_temperatures, nearest_from_below, vividness_itself],
+    "seeds_needed": [
+        seeds_by_the_normal,
+        seeds_with_n_degrees,
+        seeds_without_root,
+        seeds_from_two,
+        seeds_of_one_side,
+    ],
     "affinity": [
         affinity_without_square,
         affinity_without_two,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
@@ -637,37 +638,53 @@ def _paired_interval(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> None:
 # Notebook 10
 
 
-@exercise("saturation_kept")
-def _saturation_kept(answer: Callable[[Tensor, Tensor], float]) -> None:
-    """saturation_kept(shares, colors): shares (n,) and colours (n, 2) -> length of the mean over mean length."""
-    blue_or_yellow = torch.tensor([[0.2, 0.0], [-0.2, 0.0]])
-    expect(answer(torch.tensor([1.0, 0.0]), blue_or_yellow), 1.0, "For shares [1, 0] of opposite colours")
-    expect(answer(torch.tensor([0.5, 0.5]), blue_or_yellow), 0.0, "For shares [0.5, 0.5] of opposite colours")
-    expect(answer(torch.tensor([0.75, 0.25]), blue_or_yellow), 0.5, "For shares [0.75, 0.25] of opposite colours")
-    colors = torch.tensor([[0.3, 0.0], [0.0, 0.1], [0.0, -0.2]])
-    shares = torch.tensor([0.5, 0.3, 0.2])
-    expect(answer(shares, colors), float((shares @ colors).norm() / (shares @ colors.norm(dim=1))), "For three colours")
+@exercise("sureness_needed")
+def _sureness_needed(answer: Callable[[float, float], float]) -> None:
+    """sureness_needed(kept, temperature): of two opposite colours the probability that keeps so much saturation."""
+    expect(answer(0.0, 1.0), 0.5, "To keep nothing at T = 1")
+    expect(answer(0.5, 1.0), 0.75, "To keep a half at T = 1")
+    for kept, temperature in ((0.5, 0.4), (0.9, 0.1), (0.8, 2.0)):
+        right = 1 / (1 + ((1 - kept) / (1 + kept)) ** temperature)
+        expect(answer(kept, temperature), right, f"To keep {kept:.0%} at T = {temperature:g}")
 
 
-@exercise("share_out")
-def _share_out(answer: Callable[[int, int], list[int]]) -> None:
-    """share_out(photos, categories): so many photos over so many categories, as equal as can be -> a list of counts."""
-    for photos, categories in ((400, 1), (400, 4), (400, 7), (5, 3), (2, 4)):
-        got = answer(photos, categories)
-        whole = isinstance(got, (list, tuple)) and all(isinstance(count, int) for count in got)
-        if not whole or len(got) != categories or sum(got) != photos or max(got) - min(got) > 1:
-            right = f"{categories} whole numbers that sum to {photos} and differ by 1 at most"
-            raise WrongAnswerError(f"I expected {right}, and got {_short(got)}.")
+@exercise("match_vividness")
+def _match_vividness(answer: Callable[[Callable[[float], float], float], float]) -> None:
+    """match_vividness(vividness, target): a function of T and a number -> the T in [0.05, 2] that comes closest."""
+
+    def falling(temperature: float) -> float:
+        return 40 * math.exp(-float(temperature))
+
+    def peaked(temperature: float) -> float:
+        return 30 * math.exp(-((math.log(float(temperature) / 0.35) / 0.2) ** 2))
+
+    for name, vividness, target in (
+        ("a falling vividness", falling, 20.0),
+        ("a falling vividness", falling, 33.0),
+        ("a vividness with a peak at T = 0.35", peaked, 20.0),
+        ("a vividness that is always too low", falling, 60.0),
+        ("a vividness that is always too high", falling, 1.0),
+    ):
+        best = min(abs(vividness(t) - target) for t in np.geomspace(0.05, 2, 2000))
+        got = plain_number(answer(vividness, target))
+        if not isinstance(got, (int, float)) or isinstance(got, bool) or not 0.05 - 1e-6 <= got <= 2 + 1e-6:
+            raise WrongAnswerError(f"For {name} I expected a temperature from 0.05 to 2, and got {_short(got)}.")
+        if abs(vividness(got) - target) > best + 2:
+            raise WrongAnswerError(
+                f"For {name} and a target of {target:g} I expected to miss by {best + 2:.2f} at most; "
+                f"T = {got:.3g} misses by {abs(vividness(got) - target):.2f}."
+            )
 
 
-@exercise("mean_of_categories")
-def _mean_of_categories(answer: Callable[[Tensor, Tensor], float]) -> None:
-    """mean_of_categories(scores, kinds): scores and kinds (photos,) -> the mean over kinds of each kind's mean."""
-    scores, kinds = torch.tensor([1.0, 2.0, 3.0, 10.0]), torch.tensor([0, 0, 0, 1])
-    expect(answer(scores, kinds), 6.0, "For scores [1, 2, 3, 10] of kinds [0, 0, 0, 1]")
-    expect(answer(scores, torch.zeros(4).long()), 4.0, "If all photos are of one kind")
-    expect(answer(scores, torch.tensor([5, 2, 5, 2])), 4.0, "For the same scores and kinds [5, 2, 5, 2]")
-    expect(answer(scores, torch.tensor([7, 7, 2, 9])), 14.5 / 3, "For the same scores and kinds [7, 7, 2, 9]")
+@exercise("seeds_needed")
+def _seeds_needed(answer: Callable[[float, float], int]) -> None:
+    """seeds_needed(spread, effect): the smallest n from 3 up whose interval reaches no farther than the effect."""
+    expect(answer(1.0, 100.0), 3, "For an effect that is huge beside the spread")
+    for spread, effect in ((1.0, 1.0), (6.5, 11.5), (2.0, 1.0), (0.3, 0.1)):
+        n = 3
+        while stats.t.ppf(0.975, n - 1) * spread / math.sqrt(n) > effect:
+            n += 1
+        expect(answer(spread, effect), n, f"For a spread of {spread} and an effect of {effect}")
 
 
 # Notebook 11
