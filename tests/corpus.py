@@ -5,6 +5,7 @@ what should be read is known.
 """
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,19 @@ def tiff(size: tuple[int, int], bits: tuple[int, ...], photometric: int, data: b
         entries += struct.pack("<HHI", codes[name], kind, len(values)) + packed.ljust(4, b"\0")
     head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(numbers)) + entries + bytes(4)
     return head + pool.ljust(16, b"\0") + data
+
+
+def deep_png(folder: Path, channels: int = 3) -> Path:
+    """A PNG of 16 bits: gray, gray and alpha, RGB, or RGB and alpha. Pillow writes only the first."""
+    path = folder / f"deep{channels}.png"
+    values = (np.arange(40 * 60 * channels).reshape(40, -1) * 9).astype(">u2")
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", 60, 40, 16, kind, 0, 0, 0)}
+    chunks |= {b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in values)), b"IEND": b""}
+    parts = [struct.pack(">I", len(data)) + name + data for name, data in chunks.items()]
+    sums = [struct.pack(">I", zlib.crc32(part[4:])) for part in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(part + check for part, check in zip(parts, sums, strict=True)))
+    return path
 
 
 def twelve_bits(values: np.ndarray) -> bytes:

@@ -28,6 +28,7 @@ WITH_PAGES = {"TIFF", "GIF", "WEBP", "PNG", "AVIF"}  # MPO, of cameras, adds pre
 LACKS_END = "it lacks its last bytes; the rest is used"
 MISSING = 0.03  # the share of a photo, at its end, that a file may lack
 NEW_SUBFILE_TYPE = 254  # of TIFF: 1 is a smaller version of another page
+EIGHT_KEPT = "of its more than 8 bits a channel 8 are kept"
 WIDEST = {"I;16": 16, "I;16L": 16, "I;16B": 16, "I;16N": 16, "I": 32}
 
 
@@ -108,17 +109,24 @@ def _mended(path: Path) -> Image.Image | None:
 def pixels_of(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     """A Pillow image as uint8 RGB (H, W, 3), as it should be seen, and notes about what was lost on the way."""
     image.load()  # before asking which way is up: Pillow turns TIFF files itself while it decodes them
-    notes = []
-    if image.mode in WIDEST or getattr(image, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE, (8,))[0] > 8:
-        notes.append("of its more than 8 bits a channel 8 are kept")
     image = _eight_bits(_upright(image))
     alpha = None
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
     rgb, problems = _in_srgb(_without_alpha(image))
     if alpha is None or alpha.min() == 255:
-        return np.asarray(rgb), notes + problems
-    return on_white(np.asarray(rgb), alpha[:, :, None]), [*notes, *problems, "its transparent parts became white"]
+        return np.asarray(rgb), problems
+    return on_white(np.asarray(rgb), alpha[:, :, None]), [*problems, "its transparent parts became white"]
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a Pillow image has more than 8 bits a channel, as far as Pillow tells.
+
+    To be asked before it is decoded: of the 16 bits of a colour PNG Pillow keeps 8, and forgets that there were more.
+    """
+    tags: Any = getattr(image, "tag_v2", {})
+    deep_png = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    return image.mode in WIDEST or tags.get(TiffImagePlugin.BITSPERSAMPLE, (8,))[0] > 8 or deep_png
 
 
 def on_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -17,7 +17,9 @@ import torch
 from PIL import Image, ImageFile
 
 from colorlib.data.decoding import (
+    EIGHT_KEPT,
     LACKS_END,
+    is_deep,
     load_or_mend,
     on_white,
     open_image,
@@ -55,10 +57,10 @@ def read_pages(path: str | Path) -> Iterator[Page]:
         image, mended = open_or_mend(path)
         with image:
             for number in page_numbers(image):
-                metadata = metadata_of(image)
+                deep, metadata = is_deep(image), metadata_of(image)  # in this order: EXIF of a PNG decodes it
                 whole, problems = load_or_mend(image, path) if number == 0 else (image, [])
                 rgb, notes = pixels_of(whole)
-                yield Page(rgb, metadata, mended + problems + notes)
+                yield Page(rgb, metadata, mended + problems + [EIGHT_KEPT] * deep + notes)
                 if mended or problems:  # of a file cut short the first page is what can be had
                     return
     except Exception as error:

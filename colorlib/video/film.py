@@ -5,7 +5,7 @@ than a short one.
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -116,7 +116,7 @@ class Film:
     def packets(self) -> Iterator[Any]:
         """What the file holds, all streams on one clock; at the end None: the decoder still has frames then."""
         try:
-            for packet in self.container.demux():
+            for packet in _demuxed(self.container):
                 if packet.stream.index == self.video.index and packet.dts is not None:
                     self.seen += 1
                 if packet.size:  # an empty one would tell a decoder that the film is over
@@ -159,6 +159,12 @@ def open_film(path: str | Path) -> Generator[Film]:
         discontinuous: Any = av.format.Flags.ts_discont
         jumpy = container.format.flags & discontinuous.value
         yield Film(path, container, video, Clock(start, GAP if jumpy else float("inf")))
+
+
+def _demuxed(container: Any) -> Iterator[Any]:
+    """A film's packets. After the last one PyAV may trip over a stream that a damaged film began in the middle."""
+    with suppress(IndexError):
+        yield from container.demux()
 
 
 SAFE = {"protocol_whitelist": "file", "format_whitelist": FORMATS}

@@ -6,18 +6,17 @@ The command runs within the test's own process; `test_cli.py` runs it as people 
 import os
 import random
 import shutil
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import damage
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from colorlib import ColorlibError, cli
+from colorlib import cli
 from colorlib.cli.colorize import Job, colorize_file
 from colorlib.color import luma_of
 from colorlib.data import count_pages, read_photo, to_tensor
@@ -256,70 +255,29 @@ def test_max_pixels(run: Run) -> None:
 # --- damaged files -----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def no_longer_than(seconds: int) -> Iterator[None]:
-    """Fail, where the system can do so, if the body takes longer: it hangs, for it should take milliseconds."""
-    if not hasattr(signal, "SIGALRM"):
-        yield
-        return
-
-    def ring(*_: object) -> None:
-        pytest.fail(f"hangs for {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def mutated(data: bytes, chance: random.Random) -> bytes:
-    """A file damaged as discs, wires and enemies do it: bytes flipped, the end cut off, two parts swapped."""
-    result = bytearray(data)
-    kind = chance.choice(["flip", "flip head", "cut", "swap"])
-    if kind.startswith("flip"):
-        for _ in range(chance.choice([1, 4, 16])):
-            place = chance.randrange(min(len(result), 300) if kind == "flip head" else len(result))
-            result[place] ^= chance.randrange(1, 256)
-    elif kind == "cut":
-        del result[chance.randrange(len(result)) :]
-    else:
-        size = chance.randrange(1, len(result) // 4)
-        one, two = (
-            chance.randrange(len(result) // 2 - size),
-            len(result) // 2 + chance.randrange(len(result) // 2 - size),
-        )
-        result[one : one + size], result[two : two + size] = result[two : two + size], result[one : one + size]
-    return bytes(result)
-
-
 @pytest.mark.slow
-def test_500_damaged_files_give_a_picture_or_a_sentence(tmp_path: Path, colorizer: Colorizer) -> None:
+def test_500_damaged_files_give_a_picture_or_a_sentence(tmp_path: Path, tiny_checkpoint: Path) -> None:
     """No crash, no hang, and nothing written but the pictures planned."""
     originals, album, out = tmp_path / "originals", tmp_path / "album", tmp_path / "out"
     for folder in (originals, album, out):
         folder.mkdir()
     files = [write(originals) for write in [*corpus.GOOD, *corpus.REFUSED, corpus.lacks_end]]
     chance = random.Random(0)
-    outcomes = {"picture": 0, "sentence": 0}
-    for turn in range(500):
-        original = files[turn % len(files)]
-        photo = album / f"photo{original.suffix}"
-        photo.write_bytes(mutated(original.read_bytes(), chance))
-        targets = [[out / f"{page}{chance.choice(['.png', '.jpg', '.tif'])}"] for page in range(count_pages(photo))]
-        with no_longer_than(10):
-            try:
-                colorize_file(colorizer, Job(photo, targets))
-                outcomes["picture"] += 1
-                assert len(written(out)) == len(targets)
-            except ColorlibError as error:
-                assert photo.name in str(error) and "\n" not in str(error)
-                outcomes["sentence"] += 1
-        assert set(written(out)) <= {files[0].name for files in targets}
-        shutil.rmtree(out)
-        out.mkdir()
-        photo.unlink()
-        assert written(album) == [] and len(written(originals)) == len(set(files))
+    outcomes = {"done": 0, "refused": 0}
+    with damage.Child(tmp_path, damage.photos, tiny_checkpoint) as child:
+        for turn in range(500):
+            original = files[turn % len(files)]
+            photo = album / f"photo{original.suffix}"
+            photo.write_bytes(damage.mutated(original.read_bytes(), chance))
+            outcome, answer = child(photo, out, chance.choice([".png", ".jpg", ".tif"]))
+            outcomes[outcome] += 1
+            if outcome == "done":
+                assert written(out) == answer
+            else:
+                assert photo.name in answer and "\n" not in answer
+            shutil.rmtree(out)
+            out.mkdir()
+            photo.unlink()
+            assert written(album) == [] and len(written(originals)) == len(set(files))
+            assert {path.name for path in tmp_path.iterdir()} == {"originals", "album", "out", tiny_checkpoint.name}
     assert min(outcomes.values()) > 100, outcomes

@@ -82,6 +82,22 @@ def test_gray_is_scaled_by_its_true_depth(tmp_path: Path, write: corpus.Writer, 
     assert "of its more than 8 bits a channel 8 are kept" in next(read_pages(path)).notes
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_of_16_bits_in_a_png_8_are_kept_and_it_is_said(tmp_path: Path, channels: int) -> None:
+    page = next(read_pages(corpus.deep_png(tmp_path, channels)))
+    assert page.notes[0] == "of its more than 8 bits a channel 8 are kept"
+    if channels in (1, 3):
+        values = (np.arange(40 * 60 * channels).reshape(40, 60, channels) * 9).astype(np.uint16)
+        assert np.abs(page.rgb - values / 257).max() < 1
+
+
+def test_of_8_bits_nothing_is_lost(tmp_path: Path) -> None:
+    save = Image.fromarray(corpus.scene()).save
+    for name in ("a.png", "a.tif", "a.jpg"):
+        save(tmp_path / name)
+        assert next(read_pages(tmp_path / name)).notes == []
+
+
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_gray_that_pillow_has_widened_keeps_its_brightness(tmp_path: Path, bits: int) -> None:
     """`Image.convert("I")` gives 32 bits, and what is in them has 8, 12 or 16."""
