@@ -36,6 +36,7 @@ CONTENTS = {
         "experiments/scores",
         "experiments/ablations",
         "experiments/refine",
+        "experiments/films",
         "benchmarks/results",
     ],
     "The project": ["CONTRIBUTING", "data/README", "data/*/ATTRIBUTION"],
