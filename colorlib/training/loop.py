@@ -285,9 +285,10 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
     """
     if not config.init_from:
         bins = choose_bins(config, training)
-        torch.manual_seed(config.seed)
         arguments = {} if config.norm == "batch" else {"norm": config.norm}
-        fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins, **arguments)
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if nothing had been drawn
+            torch.default_generator.manual_seed(config.seed)
+            fresh = build(config.model, 2 if config.loss == "l2" else config.num_bins, **arguments)
         if isinstance(fresh, LiteUNet) and config.pretrained:
             load_imagenet_weights(fresh.encoder)
         return fresh, bins, {}

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -43,7 +44,6 @@ class RunState:
         self.settings = {k: v for k, v in asdict(config).items() if k not in NOT_LEARNT}
         self.photos, self.batch_norm_groups, self.write = photos, batch_norm_groups, write
         self.history: list[Row] = []
-        self._board: Any = None
 
     def discard(self) -> None:
         """Forget an earlier run in the same folder: its own files are removed, and no others."""
@@ -139,18 +139,20 @@ class RunState:
         self._draw(row)
 
     def _draw(self, row: Row) -> None:
-        if self._board is None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:  # not installed: the CSV holds the same numbers
-                self._board = False
-            else:
-                self._board = SummaryWriter(str(self.curves), purge_step=int(row["step"]))
         if self._board:
             for name, value in row.items():
                 if name != "step":
                     self._board.add_scalar(name.replace("_", "/", 1), value, int(row["step"]))
             self._board.flush()
+
+    @cached_property
+    def _board(self) -> Any:
+        """What writes TensorBoard's curves from the first row logged on; None without it: the CSV has the same."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return None
+        return SummaryWriter(str(self.curves), purge_step=int(self.history[-1]["step"]))
 
     def _read(self) -> list[Row]:
         if not self.csv.exists():

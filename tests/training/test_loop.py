@@ -729,6 +729,17 @@ def test_without_the_bundled_photos_a_training_wants_its_own(monkeypatch, in_tin
         load_photos(config)
 
 
+def test_weights_are_drawn_from_the_seed_and_leave_the_caller_s_random_numbers_alone(in_tiny_world):
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml")
+    frames = load_photos(config)[0]
+    before = torch.get_rng_state()
+    first, again = (starting_point(config, frames)[0].state_dict() for _ in range(2))
+    other = starting_point(replace(config, seed=config.seed + 1), frames)[0].state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
 def test_resuming_from_nothing_is_starting(in_tiny_world):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "new"), max_steps=6)
     train(config)
