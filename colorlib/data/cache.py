@@ -228,7 +228,10 @@ def _decode_chunks(chunks: dict[int, Sequence[Source]], out: Path, size: int, wo
 
 
 def _decode_chunk(sources: Sequence[Source], start: int, out: Path, size: int) -> int:
-    """Write the frames of the photos numbered from ``start``, and then their lines."""
+    """Write the frames of the photos numbered from ``start``, and then their lines.
+
+    Not through a mapping: where the disk is full, that kills the process (a bus error), and this raises OSError.
+    """
     entries = []
     with open(out / "frames.u8", "r+b") as file:
         for number, source in enumerate(sources, start):

@@ -1,5 +1,6 @@
-"""The shell interface, run for real as a process: what people type, what they get, and what they are told."""
+"""The shell interface, run for real as a process where that matters: what people type, get, and are told."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,18 @@ def environment() -> dict[str, str]:
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run colorlib in this process, which has imported PyTorch already; see `run_process`."""
+    out, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with chdir(cwd or Path()), redirect_stdout(out), redirect_stderr(errors):
+        code = cli.main([str(argument) for argument in arguments])
+    texts = []
+    for stream in (out, errors):
+        stream.seek(0)
+        texts.append(stream.read())
+    return subprocess.CompletedProcess(arguments, code, *texts)
+
+
+def run_process(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run colorlib to its end. Whatever goes wrong, a user never sees a traceback."""
     result = subprocess.run(
         command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, errors="replace", timeout=300
@@ -129,7 +143,7 @@ class Album:
         self.photos.mkdir()
         self.good, self.bad = write_good_photos(self.photos), write_bad_photos(self.photos)
         self.missing = folder / "missing.jpg"
-        self.result = run(
+        self.result = run_process(
             "colorize", self.photos, self.missing, "--out", self.out, "--confidence", "--model", checkpoint
         )
 
@@ -242,7 +256,7 @@ def test_a_name_that_is_not_text_is_colored_and_can_be_printed(tmp_path: Path, c
     good, bad = (tmp_path / os.fsdecode(name) for name in (b"caf\xe9.png", b"bad \xe9.png"))
     (tmp_path / "a.png").rename(good)
     bad.write_text("no photo")
-    result = run("colorize", good, bad, "--out", tmp_path / "out", "--model", checkpoint)
+    result = run_process("colorize", good, bad, "--out", tmp_path / "out", "--model", checkpoint)
     assert result.returncode == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == [good.name]
     assert len(errors_of(result)) == 1
@@ -568,7 +582,7 @@ def test_workbook_passes_on_what_was_asked(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_the_default_model_colors_a_validation_photo(tmp_path: Path) -> None:
-    result = run("colorize", VALIDATION_PHOTO, "--out", tmp_path)
+    result = run_process("colorize", VALIDATION_PHOTO, "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     colored = to_tensor(read_photo(tmp_path / VALIDATION_PHOTO.name))
     assert colored.shape == to_tensor(read_photo(VALIDATION_PHOTO)).shape
