@@ -18,6 +18,7 @@ import hashlib
 import json
 import random
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, rarity, seed_verdict
@@ -450,4 +452,4 @@ def paired(ones: dict[str, Row], others: dict[str, Row], seeds: Sequence[str], m
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

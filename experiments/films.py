@@ -13,6 +13,7 @@ have: `LimitedSteps`. Films that are not bundled are only measured: whoever has 
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
+from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of
 from colorlib.files import write_rows, write_text
 from colorlib.prediction import DEFAULT_MODEL, Colorizer
@@ -166,4 +168,4 @@ def short(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

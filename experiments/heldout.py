@@ -13,6 +13,7 @@ network and temperature, heldout.md the tables.
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import torch
 from tqdm.auto import tqdm
 
 import colorlib
+from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
@@ -31,16 +33,16 @@ from colorlib.evaluation import (
     TEMPERATURES,
     area_under_accuracy,
     bootstrap,
+    chroma_by_temperature,
     colorfulness,
     photo_verdict,
     psnr,
     rarity,
 )
 from colorlib.files import write_rows, write_text
-from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
+from colorlib.prediction import Colorizer, upsample_and_merge
 from experiments.scores import held_out, thinned
 
-HERE = Path(__file__).parent
 SIDE = 256  # pixels a side at which photos are measured
 JUDGED = ("psnr", "auc_rebalanced", "colorfulness")
 CHOICES = ("best", "own", "truth's")
@@ -97,10 +99,8 @@ def measure_network(colorizer: Colorizer, paths: Sequence[Path]) -> Scores:
     for column, path in enumerate(tqdm(paths, desc="colouring", unit="photo", disable=None)):
         rgb = fit(read_photo(path), SIDE)
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
-        output = colorizer.chroma(luma) if colorizer.is_regression else colorizer.logits(luma)
-        for row, temperature in enumerate(temperatures):
-            whole = output if colorizer.is_regression else annealed_mean(output, colorizer.bins.colors, temperature)
-            values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, whole)), truth)
+        for _, row, chroma in chroma_by_temperature(colorizer, luma, (), temperatures):
+            values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, chroma)), truth)
     return Scores(temperatures, own, values)
 
 
@@ -152,4 +152,4 @@ def report(found: dict[str, Scores], gray: np.ndarray, truth: np.ndarray, names:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

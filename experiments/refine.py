@@ -31,6 +31,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
+from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Photo, bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import (
@@ -282,4 +283,4 @@ def short(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

@@ -12,6 +12,7 @@ cache made by `colorlib data prepare`, of which the validation photos are taken;
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 import colorlib
+from colorlib.cli.shared import guarded
 from colorlib.color import luma_of
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
@@ -275,4 +277,4 @@ def shown(kept: dict[str, float | None] | None, sign: str = "") -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main))

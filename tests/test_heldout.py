@@ -1,5 +1,6 @@
 """One checkpoint against another on held-out photos: what is chosen, and that differences are paired."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from colorlib.data import fit, read_photo, to_tensor
 from colorlib.evaluation import bootstrap, psnr
-from colorlib.files import read_rows
+from colorlib.files import PROJECT, read_rows
 from colorlib.models import build, save_checkpoint
 from experiments import heldout
 
@@ -58,3 +59,10 @@ def test_a_folder_without_photos_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(heldout.ColorlibError, match="no photos"):
         heldout.main()
     assert not (tmp_path / "out").exists()
+
+
+def test_in_the_shell_an_error_is_one_sentence_and_not_success(tmp_path):
+    command = [sys.executable, "-m", "experiments.heldout", "--photos", str(tmp_path / "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("colorlib: error:") and "nowhere" in done.stderr

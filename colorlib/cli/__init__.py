@@ -8,13 +8,11 @@ they run, and ``--help`` does not wait.
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
 from colorlib.cli import bins, colorize, data, evaluate, models, train, video, workbook
-from colorlib.cli.shared import INTERRUPTED, Notes, complain
-from colorlib.errors import ColorlibError
+from colorlib.cli.shared import Notes, guarded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,22 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not logging.getLogger("colorlib").handlers:
         logging.getLogger("colorlib").addHandler(Notes())
     args = build_parser().parse_args(argv)
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()  # here, where a closed pipe is still caught
-        return code
-    except ColorlibError as error:
-        complain(error)
-        return 1
-    except KeyboardInterrupt:
-        print("colorlib: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's last flush fail
-        return 0
-    except OSError as error:  # a full disc, a file that may not be read
-        complain(error)
-        return 1
+    return guarded(lambda: args.run(args))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -28,6 +28,26 @@ def complain(error: Exception | str) -> None:
     tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
 
 
+def guarded(work: Callable[[], int | None]) -> int:
+    """Do the work of a command and return its exit code; what went wrong is said in one sentence."""
+    try:
+        code = work() or 0
+        sys.stdout.flush()  # here, where a closed pipe is still caught
+        return code
+    except ColorlibError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        print("colorlib: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's last flush fail
+        return 0
+    except OSError as error:  # a full disc, a file that may not be read
+        complain(error)
+        return 1
+
+
 def note(text: str) -> None:
     """One line on stderr about something that is no error, above a progress bar if there is one."""
     from tqdm import tqdm

@@ -103,7 +103,7 @@ def measure_frontier(
     truths = []
     for rgb in tqdm(photos, desc=f"looking at {colorizer.input_size} pixels", leave=False, disable=None):
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
-        for row, column, chroma in _answers(colorizer, luma, lams, temperatures):
+        for row, column, chroma in chroma_by_temperature(colorizer, luma, lams, temperatures):
             picture = to_tensor(upsample_and_merge(rgb, luma, chroma.cpu()))
             sums[:, row, column] += psnr(picture, truth), colorfulness(picture), stain_area(bins.encode(chroma))
         seen = chroma_of(to_tensor(fit(rgb, colorizer.input_size)))
@@ -114,10 +114,14 @@ def measure_frontier(
     )
 
 
-def _answers(
-    colorizer: Colorizer, luma: Tensor, lams: Sequence[float], temperatures: Sequence[float]
+def chroma_by_temperature(
+    colorizer: Colorizer, luma: Tensor, lams: Sequence[float] = (), temperatures: Sequence[float] = TEMPERATURES
 ) -> Iterable[tuple[int, int, Tensor]]:
-    """The chrominance for every λ and temperature, from one run of the network."""
+    """The chrominance (2, h, w) of a luma (h, w) for every λ and temperature, from one run of the network.
+
+    Yields (row, column, chrominance): the number of the λ and that of the temperature. Without ``lams`` there is one
+    row, for the λ that the network answers with. A network of regression has one answer, (0, 0, its own).
+    """
     if colorizer.is_regression:
         yield 0, 0, colorizer.chroma(luma)
         return
