@@ -89,9 +89,8 @@ class Job:
 
 @dataclass
 class Report:
-    """What a run has to say in the end: how many photos were finished, and what was lost of which."""
+    """What a run has to say in the end: whether it was interrupted, and what was lost of which photos."""
 
-    finished: int = 0
     interrupted: bool = False
     lost: dict[str, list[Path]] = field(default_factory=dict)
 
@@ -114,13 +113,19 @@ def run(args: argparse.Namespace) -> int:
         note(f"left alone {len(jobs) - len(todo)} of {count(len(jobs))} that an earlier run has finished")
     if not todo:
         return 1 if failures else 0
+    before = [files_there(job) for job in todo]
     report = colorize_all(args, todo)
     for what, where in report.lost.items():
         note(f"{named(where)}: {what}")
-    print(f"coloured {report.finished} of {count(len(todo) + len(clashes))} into {args.out}")
+    # Counted by what is there: Ctrl-C may fall between the moment a file appears and that at which a loop has noted it.
+    finished = sum(
+        all(now not in (None, then) for now, then in zip(files_there(job), earlier))
+        for job, earlier in zip(todo, before)
+    )
+    print(f"coloured {finished} of {count(len(todo) + len(clashes))} into {args.out}")
     if report.interrupted:
         return INTERRUPTED
-    return 0 if report.finished == len(todo) and not failures else 1
+    return 0 if finished == len(todo) and not failures else 1
 
 
 def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
@@ -136,7 +141,6 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
                 try:
                     for what in colorize_file(colorizer, job, args.temperature, args.quality):
                         report.lost.setdefault(what, []).append(job.photo)
-                    report.finished += 1
                 except (ColorlibError, OSError) as error:
                     complain(error)
                 except Exception as error:  # no memory, on the machine or its GPU; or a mistake of ours
@@ -251,6 +255,11 @@ def identity(path: Path) -> tuple[int, int]:
 def is_finished(job: Job) -> bool:
     """Whether all files of a photo are there; files appear whole or not at all."""
     return all(target.exists() for files in job.targets for target in files)
+
+
+def files_there(job: Job) -> list[tuple[int, int] | None]:
+    """The `identity` of each of a photo's files, None for one that is not there: written over, it is another file."""
+    return [identity(target) if target.exists() else None for files in job.targets for target in files]
 
 
 def colorize_file(

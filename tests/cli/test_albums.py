@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import corpus
 import damage
@@ -18,6 +19,7 @@ from PIL import Image, ImageOps
 
 from colorlib import cli
 from colorlib.cli.colorize import Job, colorize_file
+from colorlib.cli.shared import INTERRUPTED
 from colorlib.color import luma_of
 from colorlib.data import count_pages, read_photo, to_tensor
 from colorlib.prediction import Colorizer
@@ -243,6 +245,33 @@ def test_whatever_befalls_one_photo_the_album_goes_on(
     (line,) = lines(err, "error")
     assert "Tried" not in line and "Traceback" not in err
     assert written(Path("out")) == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first run", "over the files of an earlier one"])
+@pytest.mark.parametrize(("moment", "finished"), [("before", 1), ("after", 2)])
+def test_ctrl_c_around_the_moment_at_which_a_photo_is_finished(
+    run: Run, monkeypatch: pytest.MonkeyPatch, again: bool, moment: str, finished: int
+) -> None:
+    """Counted are the files that are there, and new; not how far the loop had come."""
+    for name in "abc":
+        save(f"album/{name}.png")
+    if again:
+        run("album")
+    begun = []
+
+    def interrupted(colorizer: Colorizer, job: Job, *rest: Any) -> list[str]:
+        begun.append(job)
+        if len(begun) == 2 and moment == "before":
+            raise KeyboardInterrupt
+        lost = colorize_file(colorizer, job, *rest)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return lost
+
+    monkeypatch.setattr("colorlib.cli.colorize.colorize_file", interrupted)
+    code, out, err = run("album")
+    assert code == INTERRUPTED and "interrupted" in err
+    assert f"coloured {finished} of 3 photos" in out
 
 
 def test_max_pixels(run: Run) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 import colorlib
 from colorlib import cli
 from colorlib.cli.models import format_card
-from colorlib.cli.shared import make_folder
+from colorlib.cli.shared import INTERRUPTED, make_folder
 from colorlib.cli.train import parse_settings
 from colorlib.color import ColorBins, UVHistogram, luma_of
 from colorlib.data import read_photo, to_tensor
@@ -344,7 +344,7 @@ def test_every_command_explains_itself_with_examples(name: str, capsys: pytest.C
 
 
 def test_the_module_and_its_version() -> None:
-    assert run("--version").stdout == f"colorlib {colorlib.__version__}\n"
+    assert run_process("--version").stdout == f"colorlib {colorlib.__version__}\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
@@ -366,7 +366,7 @@ def test_ctrl_c_keeps_the_finished_photos_whole_and_counts_them(tmp_path: Path, 
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == INTERRUPTED
     assert "Traceback" not in stderr
     finished = list(out.iterdir())
     assert 3 <= len(finished) < 40
