@@ -21,7 +21,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 HALF = "lite-half"  # trains on every second photo of a cache; see `half_of`
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
+LATER = ("color_weight",)  # settings younger than the first rows here, whose recipes know nothing of them
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),
@@ -255,9 +256,13 @@ def key_of(row: Row) -> tuple[str, ...]:
 
 
 def fingerprint(config: TrainingConfig) -> str:
-    """Eight digits that differ for other settings; where photos and results lie does not matter."""
+    """Eight digits that differ for other settings; where photos and results lie does not matter.
+
+    A setting that came later counts where it is used: at its default a row measured before it stays what it was.
+    """
     elsewhere = ("out_dir", "photos", "validation_photos", "seed", "device", "checkpoint_minutes", "lam_inference")
-    settings = {key: value for key, value in asdict(config).items() if key not in elsewhere}
+    unused = [one.name for one in fields(config) if one.name in LATER and getattr(config, one.name) == one.default]
+    settings = {key: value for key, value in asdict(config).items() if key not in (*elsewhere, *unused)}
     settings["held_out"] = [path.name for path in held_out()]
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -6,6 +6,8 @@ from PIL import Image
 
 from colorlib.data import Cache, bundled, prepare
 from colorlib.data.sources import folder_sources
+from colorlib.files import read_rows
+from colorlib.training import TrainingConfig
 from experiments import ablations
 
 
@@ -43,3 +45,17 @@ def test_experiments_of_the_default_network_differ_in_one_thing(one, other):
         assert changed == {"pretrained", "encoder_lr_scale"}
     else:
         assert len(changed) == (other != ablations.HALF)
+
+
+def test_what_has_been_measured_is_not_measured_again():
+    """A new setting of trainings left every row's recipe another, and the rows would have been lost from the table."""
+    rows = [row for row in read_rows(ablations.HERE / "ablations.csv") if row["pool"] in ("56", "16058")]
+    assert len(rows) > 30
+    for row in rows:
+        config = TrainingConfig.from_yaml(ablations.BASE, **ablations.EXPERIMENTS[row["experiment"]])
+        assert ablations.fingerprint(config) == row["recipe"], row["experiment"]
+
+
+def test_a_later_setting_counts_where_it_is_used():
+    plain, weighted = (TrainingConfig.from_yaml(ablations.BASE, color_weight=weight) for weight in (0.0, 1.0))
+    assert ablations.fingerprint(plain) != ablations.fingerprint(weighted)
