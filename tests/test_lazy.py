@@ -10,11 +10,16 @@ import colorlib
 HEAVY = ("torch", "torchvision", "numpy", "scipy", "skimage", "matplotlib", "IPython", "ipywidgets", "papermill", "av")
 
 
-def imported_by(code: str) -> set[str]:
-    """Which of the heavy packages a fresh Python has imported after running some code."""
-    ending = f"\nimport sys\nprint(*[name for name in {HEAVY!r} if name in sys.modules])"
+def modules_after(code: str) -> set[str]:
+    """Every module that a fresh Python has imported after running some code."""
+    ending = "\nimport sys\nprint(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code + ending], capture_output=True, text=True, check=True)
     return set(result.stdout.splitlines()[-1].split())
+
+
+def imported_by(code: str) -> set[str]:
+    """Which of the heavy packages a fresh Python has imported after running some code."""
+    return modules_after(code) & set(HEAVY)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,25 @@ def test_the_help_of_every_command_needs_no_pytorch():
     for command in ("colorize", "video", "models", "evaluate", "bins", "train", "workbook", "data prepare sun397"):
         code = f"from colorlib.cli import main\ntry:\n main({[*command.split(), '--help']!r})\nexcept SystemExit: pass"
         assert imported_by(code) == set(), command
+
+
+def test_help_loads_the_commands_and_little_else_of_python():
+    code = "from colorlib.cli import main\ntry:\n main(['--help'])\nexcept SystemExit: pass"
+    more = modules_after(code) - modules_after("import argparse")
+    ours = {name for name in more if name.startswith("colorlib")}
+    assert {name for name in ours if not name.startswith("colorlib.cli")} == {"colorlib", "colorlib.errors"}
+    assert not more & {
+        "importlib.metadata",
+        "email",
+        "logging",
+        "inspect",
+        "dataclasses",
+        "json",
+        "csv",
+        "tqdm",
+        "yaml",
+    }
+    assert len(more - ours) < 30  # what argparse takes to format a text, typing and glob
 
 
 def test_coloring_a_photo_needs_neither_torchvision_nor_jupyter():

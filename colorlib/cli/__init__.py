@@ -7,28 +7,24 @@ they run, and ``--help`` does not wait.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
 from colorlib.cli import bins, colorize, data, evaluate, models, train, video, workbook
-from colorlib.cli.shared import Notes, guarded
+from colorlib.cli.shared import Version, guarded, show_notes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: the process's own) and return its exit code."""
     for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if not logging.getLogger("colorlib").handlers:
-        logging.getLogger("colorlib").addHandler(Notes())
     args = build_parser().parse_args(argv)
+    show_notes()
     return guarded(lambda: args.run(args))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line; ``args.run`` is the function of the chosen command."""
-    from colorlib import __version__
-
     parser = argparse.ArgumentParser(
         prog="colorlib",
         description="Give gray photographs colour, and teach how it works.",
@@ -42,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"colorlib {__version__}")
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (colorize, video, models, evaluate, data, bins, train, workbook):
         command.add_arguments(commands)

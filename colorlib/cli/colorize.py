@@ -5,9 +5,8 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from colorlib.cli.shared import (
     INTERRUPTED,
@@ -79,20 +78,18 @@ def percent(text: str) -> int:
     return int(text)
 
 
-@dataclass
-class Job:
+class Job(NamedTuple):
     """One photo: its file, and for each of its pages the files to write, picture first."""
 
     photo: Path
     targets: list[list[Path]]
 
 
-@dataclass
-class Report:
+class Report(NamedTuple):
     """What a run has to say in the end: whether it was interrupted, and what was lost of which photos."""
 
-    interrupted: bool = False
-    lost: dict[str, list[Path]] = field(default_factory=dict)
+    interrupted: bool
+    lost: dict[str, list[Path]]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,25 +131,24 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
 
     colorizer = guided(load_colorizer(args), args.hints, args.refine)
     make_folder(args.out)
-    report = Report()
+    lost: dict[str, list[Path]] = {}
     try:
         with tqdm(jobs, desc="colouring", unit="photo", disable=None) as progress:
             for job in progress:
                 try:
                     for what in colorize_file(colorizer, job, args.temperature, args.quality):
-                        report.lost.setdefault(what, []).append(job.photo)
+                        lost.setdefault(what, []).append(job.photo)
                 except (ColorlibError, OSError) as error:
                     complain(error)
                 except Exception as error:  # no memory, on the machine or its GPU; or a mistake of ours
                     complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first_line(error)}")
     except KeyboardInterrupt:
-        report.interrupted = True
         print("colorlib: interrupted; the finished photos are kept", file=sys.stderr)
-    return report
+        return Report(True, lost)
+    return Report(False, lost)
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """A photo to colour, and where it goes below the output folder: its own name, or its path in the folder given."""
 
     photo: Path

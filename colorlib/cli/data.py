@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from colorlib.cli.shared import INTERRUPTED, Commands, add_command, positive
-from colorlib.files import user_data_folder
 
 
 def add_arguments(commands: Commands) -> None:
@@ -61,6 +60,7 @@ def add_data_options(parser: argparse.ArgumentParser, dataset: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Decode a data set once into a cache that training reads."""
     from colorlib.data import Cache, prepare
+    from colorlib.files import user_data_folder
 
     sources = find_sources(args)
     out = args.out or user_data_folder() / "caches" / f"{args.dataset}-{args.size}"
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def find_sources(args: argparse.Namespace) -> list[Any]:
     """The photos that a ``colorlib data prepare`` command line names."""
     from colorlib.data import sources
+    from colorlib.files import user_data_folder
 
     if args.dataset == "folder":
         return sources.folder_sources(*args.source)

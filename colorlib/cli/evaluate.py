@@ -1,12 +1,10 @@
 """``colorlib evaluate``: a model on your photos, beside what costs no network."""
 
 import argparse
-import json
 from pathlib import Path
 
 from colorlib.cli.shared import Commands, add_command, add_model_options, complain, load_colorizer, prepare_file
 from colorlib.errors import ColorlibError
-from colorlib.files import write_text
 
 
 def add_arguments(commands: Commands) -> None:
@@ -31,6 +29,8 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure a model on photos, beside the baselines that its checkpoint carries."""
+    import json
+
     from colorlib.data import find_photos
     from colorlib.evaluation import (
         METRICS,
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         measure,
         to_json,
     )
+    from colorlib.files import write_text
 
     photos = [photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given])]
     if not photos:

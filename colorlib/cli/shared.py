@@ -1,7 +1,6 @@
 """What the commands share: how they are declared, the options of those that predict, and how they complain."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -55,11 +54,26 @@ def note(text: str) -> None:
     tqdm.write(f"colorlib: note: {text}", file=sys.stderr)
 
 
-class Notes(logging.Handler):
-    """What the library logs, as notes."""
+def show_notes() -> None:
+    """What the library logs from now on appears as notes."""
+    import logging
 
-    def emit(self, record: logging.LogRecord) -> None:
-        note(record.getMessage())
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    if not logging.getLogger("colorlib").handlers:
+        logging.getLogger("colorlib").addHandler(Notes())
+
+
+class Version(argparse.Action):
+    """Prints the version, which is looked up only then, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        from colorlib import __version__
+
+        print(f"colorlib {__version__}")
+        parser.exit()
 
 
 def load_colorizer(args: argparse.Namespace) -> "Colorizer":
