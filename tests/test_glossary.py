@@ -1,4 +1,4 @@
-"""The glossary: every term is met where it says, once, in alphabetical order, in one sentence."""
+"""The glossary: every term is met where it says and linked there, once, in alphabetical order, in one sentence."""
 
 import functools
 import re
@@ -32,6 +32,19 @@ def test_a_term_has_a_sentence_and_is_met_in_its_notebook(entry):
     found = re.fullmatch(LAST_LINE, facts)
     assert found, "symbol · unit or range · [notebook]"
     assert spelled_alike(term) in text_of(found[4]), f"{found[4]} does not speak of {term}"
+
+
+@pytest.mark.parametrize("notebook", sorted({facts[4] for facts in re.finditer(LAST_LINE, TEXT)}))
+def test_a_notebook_links_each_of_its_terms_once(notebook):
+    own = [
+        re.sub(r"[^\w\- ]", "", entry.split("\n")[0].lower()).replace(" ", "-")
+        for entry in ENTRIES
+        if notebook in entry
+    ]
+    cells = nbformat.read(PROJECT / "notebooks" / notebook, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    linked = re.findall(r"\]\(\.\./docs/glossary\.md#([^)]+)\)", text)  # that the anchors exist, test_links.py shows
+    assert set(own) <= set(linked) and len(linked) == len(set(linked))
 
 
 def test_terms_are_in_order_and_appear_once():
