@@ -56,6 +56,7 @@ LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains
     "max_grad_norm": 1.0,
     "ema_decay": 0.999,
 }
+TAUGHT = {"bins": "teacher", "teacher": "liteunet", "teacher_weight": 0.5, "max_steps": 100, "validate_every": 100}
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     BASE_NAME: {},
     # three architectures (§2.2), and ours with its twin
@@ -103,11 +104,15 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lite-noema": LITE | {"ema_decay": 0.0},
     "lite-lam-0.2": LITE | {"lam": 0.2},
     "lite-half": LITE,
+    # distillation: the paper's network taught by the default's probabilities, and alone, in the same bins
+    "unet-plain": TAUGHT | {"teacher_weight": 0.0},
+    "unet-taught": TAUGHT,
 }
 HALF = "lite-half"  # trains on every second photo of a cache; see `half_of`
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
-LATER = ("color_weight",)  # settings younger than the first rows here, whose recipes know nothing of them
+# Settings younger than the first rows here, whose recipes know nothing of them.
+LATER = ("color_weight", "teacher", "teacher_weight", "teacher_temperature")
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),
@@ -133,6 +138,7 @@ CLAIMS = [  # (experiment, compared with)
     ("variety-half", "variety-1"),
     ("variety-all", "variety-1"),
     *(("lite", name) for name in EXPERIMENTS if name.startswith("lite-")),
+    ("unet-taught", "unet-plain"),
 ]
 METRICS = {  # column: heading and decimals
     "nll": ("NLL (nats)", 3),

@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from colorlib.training.losses import *
     from colorlib.training.photos import *
     from colorlib.training.state import *
+    from colorlib.training.teachers import *
 
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "losses": "adjust_logits adjust_output_bias l2_regression mean_color_error mean_over_everything Objective "
-        "rebalanced_cross_entropy soft_cross_entropy SoftTargets",
+        "losses": "adjust_logits adjust_output_bias distillation l2_regression mean_color_error mean_over_everything "
+        "Objective rebalanced_cross_entropy soft_cross_entropy SoftTargets",
         "config": "BIN_METHODS describe_settings learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "bundled_here category_of load_cache load_photos",
-        "batches": "batch_indices degrade_luma draw_batch encode_batch generator_for luma_of_photos shuffled",
+        "batches": "batch_indices degrade_luma draw_batch encode_batch forward generator_for luma_of_photos shuffled",
         "state": "Interruption RunState",
-        "loop": "check_finite choose_bins choose_rate fingerprint forward local_loss make_network make_optimizer "
+        "teachers": "find_teacher Teacher",
+        "loop": "check_finite choose_bins choose_rate fingerprint local_loss make_network make_optimizer "
         "progress_bar RATES starting_point sweep_learning_rates train training_record training_step validate",
     },
 )

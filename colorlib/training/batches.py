@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
@@ -76,6 +76,14 @@ def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
         luma = random_levels(luma, config.levels_jitter, generator)
     luma = random_blur(luma, config.blur_probability, generator)
     return add_noise(luma, config.noise_std, generator)
+
+
+def forward(network: nn.Module, luma: Tensor) -> Tensor:
+    """The network's output in float32; on a GPU that has bfloat16 (since Ampere) it is computed in it."""
+    fast = luma.is_cuda and torch.cuda.get_device_capability(luma.device) >= (8, 0)
+    with torch.autocast(luma.device.type, torch.bfloat16, enabled=fast):
+        output: Tensor = network(luma.contiguous(memory_format=torch.channels_last))
+    return output.float()
 
 
 def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

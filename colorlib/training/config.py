@@ -56,7 +56,9 @@ class TrainingConfig:
     validation_photos: list[str] = setting([], "folders held out, besides the bundled ones")
     num_bins: int = setting(32, "colour bins", 1, 32_767)
     bins: str = setting(
-        "kmeans", "how they are chosen: kmeans (ours), grid (paper, 10 x 10), odd-grid (11 x 11); or a file of bins"
+        "kmeans",
+        "how they are chosen: kmeans (ours), grid (paper, 10 x 10), odd-grid (11 x 11), teacher (the teacher's own); "
+        "or a file of bins",
     )
     loss: str = setting(
         "cross_entropy",
@@ -77,6 +79,13 @@ class TrainingConfig:
         "how much the squared error of the mean colour (U, V) counts beside the loss; 0: not at all (paper)",
         0,
         1e4,
+    )
+    teacher: str = setting("", "a checkpoint whose probabilities are learnt too: distillation (Hinton et al. 2015)")
+    teacher_weight: float = setting(
+        0.5, "the teacher's share of the loss: 1 leaves the photos' own bins out, 0 takes nothing but its bins", 0, 1
+    )
+    teacher_temperature: float = setting(
+        1.0, "teacher and student are softened by it in their comparison; 1: their probabilities as they are", 0.05, 100
     )
     image_size: int = setting(128, "photos are shrunk so that their longer side is this long", ZOOM_STEP)
     augment: str = setting(
@@ -127,9 +136,13 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for one in fields(self):
             setattr(self, one.name, _checked(one, getattr(self, one.name)))
-        if self.bins not in BIN_METHODS and not Path(self.bins).is_file():
-            methods = ", ".join(BIN_METHODS)
+        if self.bins not in (*BIN_METHODS, "teacher") and not Path(self.bins).is_file():
+            methods = ", ".join((*BIN_METHODS, "teacher"))
             raise ColorlibError(f"bins must be {methods}, or a file written by `colorlib bins`; got {self.bins!r}")
+        if self.bins == "teacher" and not self.teacher:
+            raise ColorlibError("bins=teacher are the bins of a teacher: name its checkpoint, as in teacher=liteunet")
+        if self.teacher and self.loss == "l2":
+            raise ColorlibError("a teacher goes with a loss over bins, which it has probabilities for; got l2")
         if self.norm != "batch" and self.model != "ColorUNet":
             raise ColorlibError(f"norm {self.norm} goes with the model ColorUNet; got {self.model}")
         if self.pretrained and self.model != "LiteUNet":

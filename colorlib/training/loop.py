@@ -38,22 +38,15 @@ from colorlib.parallel import (
     share_buffers,
     wrap_ddp,
 )
-from colorlib.training.batches import at_output_size, degrade_luma, draw_batch, luma_of_photos
+from colorlib.training.batches import at_output_size, degrade_luma, draw_batch, forward, luma_of_photos
 from colorlib.training.config import BIN_METHODS, TrainingConfig, learning_rate_at
 from colorlib.training.losses import Objective, adjust_output_bias, mean_over_everything
 from colorlib.training.photos import load_photos
 from colorlib.training.state import Interruption, RunState
+from colorlib.training.teachers import Teacher, find_teacher
 
 RATES = (0.0002, 0.0006, 0.002, 0.006, 0.02)  # learning rates worth trying
 LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
-
-
-def forward(network: nn.Module, luma: Tensor) -> Tensor:
-    """The network's output in float32; on a GPU that has bfloat16 (since Ampere) it is computed in it."""
-    fast = luma.is_cuda and torch.cuda.get_device_capability(luma.device) >= (8, 0)
-    with torch.autocast(luma.device.type, torch.bfloat16, enabled=fast):
-        output: Tensor = network(luma.contiguous(memory_format=torch.channels_last))
-    return output.float()
 
 
 @torch.no_grad()
@@ -75,12 +68,22 @@ def validate(model: nn.Module, photos: PaddedPhotos, objective: Objective) -> di
     return {"validation_loss": loss / pixels, "validation_accuracy": correct / pixels}
 
 
-def local_loss(network: nn.Module, objective: Objective, luma: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
+def local_loss(
+    network: nn.Module,
+    objective: Objective,
+    luma: Tensor,
+    rgb: Tensor,
+    mask: Tensor,
+    teacher: Teacher | None = None,
+) -> Tensor:
     """The loss of a batch. Of several processes each takes its share; the mean of what they get is the whole's loss."""
     ranks = rank_and_world_size()[1]
-    mine = my_share(mask)
-    output = forward(network, my_share(luma))
-    loss = objective(output, *at_output_size(output, my_share(rgb), mine))  # a mean over the pixels of my photos
+    mine, seen = my_share(mask), my_share(luma)
+    output = forward(network, seen)
+    rgb, small = at_output_size(output, my_share(rgb), mine)
+    loss = objective(output, rgb, small)  # a mean over the pixels of my photos
+    if teacher is not None:
+        loss = teacher.mixed(loss, output, seen, small)
     return loss * (mine.sum() * ranks / mask.sum().clamp(min=1))
 
 
@@ -91,11 +94,12 @@ def training_step(
     photos: PaddedPhotos,
     step: int,
     config: TrainingConfig,
+    teacher: Teacher | None = None,
 ) -> Tensor:
     """One step of training: a batch, the network's answer, its loss, and a small move downhill. Returns the loss."""
     rgb, mask = draw_batch(photos, step, config)
     luma = degrade_luma(luma_of_photos(rgb), step, config)
-    loss = local_loss(network, objective, luma, rgb, mask)
+    loss = local_loss(network, objective, luma, rgb, mask, teacher)
     if config.loss_mean == "everything":
         loss = mean_over_everything(loss, mask, objective.outputs)
     for group in optimizer.param_groups:
@@ -128,6 +132,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
     training, validation = training.to(device), validation.to(device)
     model, bins, before = starting_point(config, training)
     objective = Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference)
+    teacher = find_teacher(config, bins, device)
     model, network = make_network(model, config, device)
     optimizer = make_optimizer(model, config)
     kept = deepcopy(model) if config.ema_decay else model  # what is validated and saved
@@ -153,7 +158,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
     saved = time.monotonic()
     with Interruption() as interruption, progress_bar(first, config) as bar:
         for step in range(first, config.max_steps):
-            losses.append(training_step(network, objective, optimizer, training, step, config))
+            losses.append(training_step(network, objective, optimizer, training, step, config, teacher))
             bar.update(config.batch_size)
             done = step + 1
             if config.ema_decay:
@@ -194,12 +199,13 @@ def sweep_learning_rates(
     training = load_photos(config)[0].to(device)
     start, bins, _ = starting_point(config, training)
     objective = Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference)
+    teacher = find_teacher(config, bins, device)
     curves = {}
     for rate in tqdm(rates, desc="trying learning rates", disable=not is_main_process()):
         run = replace(config, learning_rate=rate, schedule="constant", warmup=0)
         model, network = make_network(deepcopy(start), run, device)
         optimizer = make_optimizer(model, run)
-        losses = [training_step(network, objective, optimizer, training, step, run) for step in range(steps)]
+        losses = [training_step(network, objective, optimizer, training, step, run, teacher) for step in range(steps)]
         curves[rate] = torch.stack(losses).tolist()
     return curves
 
@@ -306,18 +312,19 @@ def starting_point(config: TrainingConfig, training: PaddedPhotos) -> tuple[nn.M
 
 
 def choose_bins(config: TrainingConfig, training: PaddedPhotos) -> ColorBins:
-    """The bins of a fresh run: chosen on its photos, or those of a file, with the frequencies they have in its photos.
+    """The bins of a fresh run: chosen on its photos, or a file's or a teacher's, with the frequencies of its photos.
 
     Raises:
-        ColorlibError: if the file cannot be read, or holds another number of bins.
+        ColorlibError: if the file or the teacher cannot be read, or has another number of bins.
     """
     histogram = count_chroma(training)
     if config.bins in BIN_METHODS:
         method, grid = BIN_METHODS[config.bins]
         return ColorBins.from_histogram(histogram, config.num_bins, method, grid, seed=config.seed)
-    bins = ColorBins.load(config.bins)
+    source = config.teacher if config.bins == "teacher" else config.bins
+    bins = load_checkpoint(find_checkpoint(source))[1] if config.bins == "teacher" else ColorBins.load(source)
     if len(bins) != config.num_bins:
-        raise ColorlibError(f"{config.bins} holds {len(bins)} bins: set num_bins so")
+        raise ColorlibError(f"{source} holds {len(bins)} bins: set num_bins so")
     return bins.with_frequency(histogram)
 
 
@@ -328,7 +335,7 @@ def training_record(
 
     Folders are named without the path to them.
     """
-    settings = asdict(config) | {"init_from": Path(config.init_from).name, "bins": Path(config.bins).name}
+    settings = asdict(config) | {key: Path(getattr(config, key)).name for key in ("init_from", "bins", "teacher")}
     settings |= {key: [Path(folder).name for folder in settings[key]] for key in ("photos", "validation_photos")}
     del settings["out_dir"]
     past = before.get("history", [])

@@ -1,4 +1,4 @@
-"""The losses: rebalanced cross-entropy over colour bins (paper §2.1), its soft variant, L2 (§1), and two together."""
+"""The losses: rebalanced cross-entropy over colour bins (paper §2.1), soft ones, L2 (§1), and two together."""
 
 import torch
 import torch.nn.functional as F
@@ -184,6 +184,23 @@ def soft_cross_entropy(
     """
     surprise = logits.logsumexp(dim=1) - (weights * logits.gather(1, bins)).sum(dim=1)
     return _masked_mean(surprise * pixel_weights, mask)
+
+
+def distillation(logits: Tensor, teacher: Tensor, temperature: float = 1.0, mask: Tensor | None = None) -> Tensor:
+    """Mean over the photo's pixels of T² · KL(teacher ‖ student): a scalar in nats, 0 where they agree.
+
+    Both are logits (B, n, H, W), softened alike: probabilities are softmax(logits / T). A photo's bin says what was
+    there, a teacher's probabilities also what might have been. KL is the cross-entropy against them less their own
+    entropy, which is not the student's doing, so the gradient is the cross-entropy's. It shrinks with 1 / T², which
+    the factor makes up for (Hinton, Vinyals & Dean 2015, §2: distillation).
+
+    >>> student, teacher = torch.zeros(1, 2, 1, 1), torch.tensor([0.0, 3.0]).log().clamp(min=-99)[None, :, None, None]
+    >>> round(float(distillation(student, teacher)), 4)  # the teacher is sure: log 2
+    0.6931
+    """
+    ours, theirs = ((scores / temperature).log_softmax(1) for scores in (logits, teacher))
+    divergence = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
+    return temperature**2 * _masked_mean(divergence, mask)
 
 
 def l2_regression(prediction: Tensor, chroma: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -5,12 +5,13 @@ A run's folder holds ``state.safetensors`` (weights, optimiser, step), ``history
 ``colorlib-curves``. Every file of ours appears whole or not at all, and nothing in the folder is removed unasked.
 """
 
+import hashlib
 import json
 import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from colorlib.errors import ColorlibError
 from colorlib.files import atomic_write, read_rows, write_rows
+from colorlib.models.checkpoints import find_checkpoint
 from colorlib.training.config import TrainingConfig
 
 Row = dict[str, float]
@@ -42,6 +44,9 @@ class RunState:
         self.state, self.csv, self.curves = out / "state.safetensors", out / "history.csv", out / "colorlib-curves"
         self.checkpoint = out / "model.safetensors"
         self.settings = {k: v for k, v in asdict(config).items() if k not in NOT_LEARNT}
+        if config.teacher:  # what it knows counts, not where it lies
+            teacher = find_checkpoint(config.teacher).read_bytes()
+            self.settings["teacher"] = hashlib.sha256(teacher).hexdigest()
         self.photos, self.batch_norm_groups, self.write = photos, batch_norm_groups, write
         self.history: list[Row] = []
 
@@ -117,7 +122,8 @@ class RunState:
         return step, list(tensors["losses"].to(device)) if "losses" in tensors else []
 
     def _check(self, metadata: dict[str, str]) -> None:
-        theirs = json.loads(metadata.get("settings", "{}"))
+        defaults = {one.name: one.default for one in fields(TrainingConfig)}  # of settings that it is too old to know
+        theirs = {k: defaults[k] for k in self.settings} | json.loads(metadata.get("settings", "{}"))
         differ = [key for key in {**theirs, **self.settings} if theirs.get(key) != self.settings.get(key)]
         if differ:
             raise ColorlibError(f"{self.state} is of a run with other settings ({', '.join(differ)}): {ADVICE}")

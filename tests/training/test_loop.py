@@ -1,6 +1,7 @@
 """Training: settings, batches, learning, and a run that is killed and goes on as if nothing had happened."""
 
 import csv
+import json
 import math
 import os
 import signal
@@ -27,18 +28,24 @@ from colorlib.prediction import Colorizer
 from colorlib.training import (
     Interruption,
     Objective,
+    Teacher,
     TrainingConfig,
+    adjust_logits,
     adjust_output_bias,
     batch_indices,
     choose_rate,
     degrade_luma,
+    distillation,
     draw_batch,
     encode_batch,
+    find_teacher,
     fingerprint,
     generator_for,
     learning_rate_at,
     load_photos,
+    local_loss,
     loop,
+    luma_of_photos,
     rebalanced_cross_entropy,
     starting_point,
     sweep_learning_rates,
@@ -89,6 +96,10 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"lam_inference": 1.5}, "lam_inference"),
         ({"color_weight": 10, "loss": "l2"}, "color_weight goes with a loss over bins"),
         ({"lam_inference": 0.2, "loss": "l2"}, "lam_inference goes with the loss cross_entropy"),
+        ({"bins": "teacher"}, "name its checkpoint, as in teacher=liteunet"),
+        ({"teacher": "liteunet", "loss": "l2"}, "a teacher goes with a loss over bins"),
+        ({"teacher_weight": 1.5}, "teacher_weight must be a number from 0 to 1; got 1.5"),
+        ({"teacher_temperature": 0}, "teacher_temperature must be a number from"),
         ({"lam": math.nan}, "lam"),
         ({"bins": "median"}, "bins"),
         ({"norm": "layer"}, "norm must be one of batch, affine"),
@@ -706,6 +717,139 @@ def test_bins_come_from_a_file(in_tiny_world, tiny_bins):
     _, bins, record = load_checkpoint(train(config))
     assert torch.equal(bins.colors, tiny_bins.colors) and not torch.equal(bins.frequency, tiny_bins.frequency)
     assert record["training"]["config"]["bins"] == "bins.json"
+
+
+def test_a_state_older_than_a_setting_goes_on(half_done):
+    """A run that was begun before there were teachers has none: that is no other setting."""
+    path = Path(half_done.out_dir) / "state.safetensors"
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    settings = json.loads(metadata["settings"])
+    assert settings.pop("teacher") == ""
+    save_file(load_file(path), path, metadata | {"settings": json.dumps(settings)})
+    half_done.lam = 0.9
+    with pytest.raises(ColorlibError, match=r"other settings \(lam\)"):
+        train(half_done)
+    half_done.lam = TrainingConfig().lam
+    train(half_done)
+    assert len(history(Path(half_done.out_dir))) == 4
+
+
+# --- a teacher ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taught(in_tiny_world) -> TrainingConfig:
+    """A run of 24 steps whose teacher is of another network, with an output of half the size."""
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
+    lesson = replace(
+        config, model="LiteUNet", image_size=32, crop=32, max_steps=40, lam=0.2, out_dir=str(in_tiny_world / "teacher")
+    )
+    return replace(config, teacher=str(train(lesson)), bins="teacher", teacher_weight=0.7, teacher_temperature=2.0)
+
+
+def test_a_student_comes_closer_to_its_teacher_which_stays_as_it_is(taught):
+    """KL on photos that nobody trained on, before and after; only the student learns."""
+    before = Path(taught.teacher).read_bytes()
+    teacher = Teacher(taught.teacher, taught.lam)
+    frames, unseen, _ = load_photos(taught)
+    luma, mask = luma_of_photos(unseen.rgb), unseen.mask()
+    answers = teacher(luma, mask.shape[1:])
+    fresh = starting_point(taught, frames)[0].eval()
+    student, bins, record = load_checkpoint(train(replace(taught, max_steps=60)))
+    assert torch.equal(bins.colors, teacher.bins.colors)
+    assert record["training"]["config"]["teacher"] == "model.safetensors"
+    with torch.no_grad():
+        apart = [float(distillation(network(luma), answers, mask=mask)) for network in (fresh, student)]
+    assert apart[1] < 0.5 * apart[0]
+    assert Path(taught.teacher).read_bytes() == before
+
+
+def test_a_step_s_loss_is_the_photos_and_the_teachers_share_and_moves_the_student_alone(taught):
+    frames = load_photos(taught)[0]
+    student, bins, _ = starting_point(taught, frames)
+    teacher, objective = find_teacher(taught, bins), Objective("cross_entropy", bins)
+    kept = deepcopy(teacher.network.state_dict())
+    rgb, mask = draw_batch(frames, 0, taught)
+    luma = luma_of_photos(rgb)
+    loss = local_loss(student.train(), objective, luma, rgb, mask, teacher)
+    loss.backward()
+    with torch.no_grad():
+        output = student(luma)
+        apart = distillation(output, teacher(luma, mask.shape[1:]), 2.0, mask)
+        expected = 0.3 * objective(output, rgb, mask) + 0.7 * apart
+    assert float(loss.detach()) == pytest.approx(float(expected), rel=1e-5)
+    assert all(weight.grad is not None for weight in student.parameters())
+    assert not teacher.network.training and not any(w.requires_grad for w in teacher.network.parameters())
+    assert all(torch.equal(value, kept[name]) for name, value in teacher.network.state_dict().items())
+
+
+def test_a_teacher_answers_with_the_students_rebalancing(taught):
+    """It was trained with λ = 0.2: its scores are moved by the logarithm of the weights' ratio."""
+    network, bins, _ = load_checkpoint(taught.teacher)
+    luma = torch.rand(2, 1, 32, 64)
+    with torch.no_grad():
+        small = adjust_logits(network(luma), bins.weights(0.2), bins.weights(0.5))
+    expected = torch.nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
+    teacher = Teacher(taught.teacher, 0.5)
+    torch.testing.assert_close(teacher(luma, (32, 64)), expected, atol=1e-4, rtol=1e-4)
+    whole, part = teacher(torch.nn.functional.pad(luma, (0, 0, 0, 32)), (64, 64)), teacher(luma, (16, 32))
+    torch.testing.assert_close(part, torch.nn.functional.avg_pool2d(expected, 2), atol=1e-4, rtol=1e-4)
+    padded = torch.nn.functional.pad(luma[:, :, :, :40], (0, 24))
+    torch.testing.assert_close(teacher(luma[:, :, :, :40], (32, 40)), teacher(padded, (32, 64))[..., :40])
+    assert whole.shape == (2, 4, 64, 64)
+
+
+def test_without_a_share_the_teacher_gives_its_bins_only(taught, monkeypatch):
+    alone = train(replace(taught, teacher_weight=0.0, max_steps=3))
+    bins = Path(taught.out_dir).parent / "bins.json"
+    load_checkpoint(taught.teacher)[1].save(bins)
+    same = train(replace(taught, teacher="", bins=str(bins), max_steps=3, out_dir=f"{taught.out_dir}-2"))
+    ours, theirs = load_file(alone), load_file(same)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_an_interrupted_student_goes_on_as_if_it_had_never_stopped(taught, monkeypatch):
+    with monkeypatch.context() as patch:
+        press_ctrl_c_at(13, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(taught)
+    moved = Path(taught.teacher).rename(Path(taught.out_dir).parent / "moved.safetensors")
+    resumed = train(replace(taught, teacher=str(moved)))
+    undisturbed = train(replace(taught, teacher=str(moved), out_dir=f"{taught.out_dir}-2"))
+    assert history(resumed.parent) == history(undisturbed.parent) and len(history(resumed.parent)) == 4
+    ours, theirs = load_file(resumed), load_file(undisturbed)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_a_run_does_not_go_on_under_another_teacher(taught, monkeypatch):
+    with monkeypatch.context() as patch:
+        press_ctrl_c_at(3, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(taught)
+    network, bins, record = load_checkpoint(taught.teacher)
+    save_checkpoint(taught.teacher, network, bins, record | {"temperature": 0.5})
+    with pytest.raises(ColorlibError, match=r"other settings \(teacher\)"):
+        train(taught)
+
+
+def test_teachers_that_cannot_teach_are_refused(taught, in_tiny_world):
+    nowhere = replace(taught, teacher=str(in_tiny_world / "nobody.safetensors"))
+    with pytest.raises(ColorlibError, match="no model .*nobody.safetensors"):
+        train(nowhere)
+    with pytest.raises(ColorlibError, match="other colour bins than this run: set bins=teacher"):
+        train(replace(taught, bins="grid"))
+    with pytest.raises(ColorlibError, match="holds 4 bins: set num_bins so"):
+        train(replace(taught, num_bins=5))
+    painter = train(replace(taught, teacher="", bins="kmeans", loss="l2", max_steps=1, out_dir=f"{taught.out_dir}-l2"))
+    with pytest.raises(ColorlibError, match="gives colours and no probabilities"):
+        train(replace(taught, teacher=str(painter)))
+    tensors = load_file(taught.teacher)
+    with safe_open(taught.teacher, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, taught.teacher, metadata | {"model": "ResNet"})
+    with pytest.raises(ColorlibError, match=r"model.safetensors does not hold what it says .*ResNet"):
+        train(taught)
 
 
 def test_what_is_ignored_stays_ignored():

@@ -14,6 +14,7 @@ from colorlib.training import (
     SoftTargets,
     adjust_logits,
     adjust_output_bias,
+    distillation,
     l2_regression,
     mean_color_error,
     mean_over_everything,
@@ -216,6 +217,37 @@ def test_the_mean_color_error_prefers_a_likeness_that_cross_entropy_does_not_see
     entropies = [rebalanced_cross_entropy(logits, target, torch.ones(3)) for logits in (nearly, wrong)]
     assert torch.equal(*entropies)
     assert mean_color_error(nearly, colors, truth) < mean_color_error(wrong, colors, truth) / 10
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_distillation_by_a_plain_loop_and_its_gradient(temperature):
+    logits, _, _, mask = example()
+    teacher = example(seed=1)[0]
+    divergences = []
+    for photo, row, column in mask.nonzero().tolist():
+        ours, theirs = (scores[photo, :, row, column].tolist() for scores in (logits, teacher))
+        p, q = ([math.exp(score / temperature) for score in scores] for scores in (theirs, ours))
+        p, q = [value / sum(p) for value in p], [value / sum(q) for value in q]
+        divergences.append(sum(a * math.log(a / b) for a, b in zip(p, q)))
+    expected = temperature**2 * sum(divergences) / int(mask.sum())
+    assert float(distillation(logits, teacher, temperature, mask)) == pytest.approx(expected)
+    x = logits.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: distillation(x, teacher, temperature, mask), x)
+    assert float(distillation(teacher, teacher, temperature, mask)) == pytest.approx(0, abs=1e-12)
+    # the same slope as the cross-entropy against the teacher's probabilities, computed by PyTorch's own
+    distillation(x, teacher, 1.0).backward()
+    y = logits.clone().requires_grad_()
+    torch.nn.functional.cross_entropy(y, teacher.softmax(1)).backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
+def test_softening_leaves_the_push_of_distillation_as_strong():
+    """At high temperatures the gradient tends to (z - v) / n with centred logits (Hinton et al. 2015, §2.1)."""
+    logits, teacher = (example(seed=seed)[0] for seed in (0, 1))
+    logits.requires_grad_()
+    distillation(logits, teacher, 1000.0).backward()
+    centred = (logits - logits.mean(1, keepdim=True)) - (teacher - teacher.mean(1, keepdim=True))
+    torch.testing.assert_close(logits.grad * logits[:, 0].numel(), centred.detach() / 5, atol=0.01, rtol=0.02)
 
 
 def test_an_undecided_network_loses_log_n():
