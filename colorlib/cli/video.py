@@ -6,16 +6,8 @@ from pathlib import Path
 
 from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer
 
-SMOOTHERS = (
-    "kernel",
-    "exponential",
-    "still",
-    "published",
-    "confidence",
-    "motion",
-    "seeds",
-    "colors",
-)  # as colorlib.video names them
+# As colorlib.video names them.
+SMOOTHERS = ("kernel", "exponential", "still", "published", "confidence", "motion", "seeds", "colors")
 
 
 def add_arguments(commands: Commands) -> None:

@@ -53,10 +53,7 @@ class UVHistogram:
         u, v = chroma.double().unbind(-3)
         if mask is not None:
             u, v = u[mask], v[mask]
-        cells = cell_of(u, U_LIMIT, RESOLUTION) * RESOLUTION + cell_of(v, V_LIMIT, RESOLUTION)
-        counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
-        self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
-        return self
+        return self._count(cell_of(u, v, RESOLUTION))
 
     def add_rgb(self, rgb: Tensor, mask: Tensor | None = None) -> "UVHistogram":
         """Count the pixels of uint8 photos (..., H, W, 3), only where mask (..., H, W) is true; returns self.
@@ -64,7 +61,9 @@ class UVHistogram:
         Nothing here depends on rounding in a batch: the same photos give the same counts on any number of
         processes and any device.
         """
-        cells = look_up(_cell_of_every_chroma(rgb.device), rgb if mask is None else rgb[mask])
+        return self._count(look_up(_cell_of_every_chroma(rgb.device), rgb if mask is None else rgb[mask]))
+
+    def _count(self, cells: Tensor) -> "UVHistogram":
         counts = torch.bincount(cells.flatten(), minlength=RESOLUTION**2)
         self.counts += counts.reshape(RESOLUTION, RESOLUTION).to(self.counts.device)
         return self
@@ -129,7 +128,7 @@ class ColorBins:
     @classmethod
     def _most_frequent_cells(cls, histogram: UVHistogram, n: int, grid: int) -> "ColorBins":
         colors, counts = histogram.colors()
-        cell = cell_of(colors[:, 0], U_LIMIT, grid) * grid + cell_of(colors[:, 1], V_LIMIT, grid)
+        cell = cell_of(colors[:, 0], colors[:, 1], grid)
         cell_counts = torch.zeros(grid**2, dtype=torch.float64).index_add_(0, cell, counts)
         sums = torch.zeros(grid**2, 2, dtype=torch.float64).index_add_(0, cell, colors * counts[:, None])
         kept = cell_counts.argsort(descending=True, stable=True)[:n]
@@ -167,9 +166,8 @@ class ColorBins:
         if self._bin_of_cell is None or self.grid is None:
             return nearest
         # In float64: in float32 a colour near a border could fall on its wrong side.
-        row, column = cell_of(u.double(), U_LIMIT, self.grid), cell_of(v.double(), V_LIMIT, self.grid)
-        inside = self._bin_of_cell.to(u.device)[row, column]
-        # A colour outside the plane's limits is in no cell, although _cell clamps it into one.
+        inside = self._bin_of_cell.to(u.device)[cell_of(u.double(), v.double(), self.grid)]
+        # A colour outside the plane's limits is in no cell, although it was clamped into one.
         inside = torch.where((u.abs() <= U_LIMIT) & (v.abs() <= V_LIMIT), inside, -1)
         return torch.where(inside >= 0, inside, nearest)
 
@@ -281,8 +279,8 @@ class ColorBins:
     def _bin_of_cell(self) -> Tensor | None:
         if self.cells is None or self.grid is None:
             return None
-        table = torch.full((self.grid, self.grid), -1)
-        table[self.cells[:, 0], self.cells[:, 1]] = torch.arange(len(self))
+        table = torch.full((self.grid**2,), -1)
+        table[self.cells[:, 0] * self.grid + self.cells[:, 1]] = torch.arange(len(self))
         return table
 
 
@@ -331,11 +329,7 @@ def _lloyd(colors: Tensor, counts: Tensor, centres: Tensor, steps: int) -> Tenso
 @cache
 def _cell_of_every_chroma(device: torch.device) -> Tensor:
     """The cell of the histogram that each chrominance of a photo belongs to."""
-
-    def cell(chroma: Tensor) -> Tensor:
-        return cell_of(chroma[0], U_LIMIT, RESOLUTION) * RESOLUTION + cell_of(chroma[1], V_LIMIT, RESOLUTION)
-
-    return for_every_chroma(cell).to(device)
+    return for_every_chroma(lambda chroma: cell_of(chroma[0], chroma[1], RESOLUTION)).to(device)
 
 
 def _require_colors(found: int, n: int, what: str) -> None:

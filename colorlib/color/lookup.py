@@ -52,7 +52,7 @@ def find_closest(u: Tensor, v: Tensor, colors: Tensor, tables: tuple[Tensor, Ten
     """
     settled, contenders = (table.to(u.device) for table in tables)
     shape, u, v = u.shape, u.flatten(), v.flatten()
-    cell = cell_of(u, U_LIMIT, TABLE_SIZE) * TABLE_SIZE + cell_of(v, V_LIMIT, TABLE_SIZE)
+    cell = cell_of(u, v, TABLE_SIZE)
     index = settled[cell]
     doubt = (index < 0).nonzero()[:, 0]
     points = torch.stack([u[doubt], v[doubt]], dim=-1)
@@ -89,9 +89,13 @@ def _closest_of(points: Tensor, colors: Tensor, contenders: Tensor) -> Tensor:
     return index
 
 
-def cell_of(value: Tensor, limit: float, count: int) -> Tensor:
-    """Which of ``count`` equal cells over [-limit, limit] a value falls in, clamped to the ends."""
-    return ((value / limit + 1) * (count / 2)).clamp(0, count - 1).long()  # exactly in the middle for neutral gray
+def cell_of(u: Tensor, v: Tensor, count: int) -> Tensor:
+    """Which cell of a count x count grid over the UV plane a chrominance falls in, row by row, clamped to the plane."""
+    row, column = (
+        ((value / limit + 1) * (count / 2)).clamp(0, count - 1).long()  # exactly in the middle for neutral gray
+        for value, limit in ((u, U_LIMIT), (v, V_LIMIT))
+    )
+    return row * count + column
 
 
 def cell_centres(count: int) -> Tensor:

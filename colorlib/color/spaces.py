@@ -101,12 +101,16 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     [100.0, 0.0, 0.0]
     """
     _require_image(rgb, 3)
-    linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    xyz = mix_channels(linear, RGB_TO_XYZ / D65_WHITE[:, None])
+    xyz = mix_channels(to_linear(rgb), RGB_TO_XYZ / D65_WHITE[:, None])
     # The cube root's slope is infinite at 0: the clamp keeps gradients finite on the unused branch.
     root = torch.where(xyz > 0.008856, xyz.clamp(min=0.008856) ** (1 / 3), 7.787 * xyz + 16 / 116)
     x, y, z = root.unbind(-3)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-3)
+
+
+def to_linear(rgb: Tensor) -> Tensor:
+    """RGB in [0, 1] as amounts of light, of any shape: sRGB's curve, undone."""
+    return torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
 
 
 def mix_channels(image: Tensor, matrix: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from colorlib.color.spaces import mix_channels, rgb_to_lab
+from colorlib.color.spaces import mix_channels, rgb_to_lab, to_linear
 
 DEFICIENCIES = {
     "protanopia": torch.tensor(
@@ -31,8 +31,7 @@ def as_seen_with(deficiency: str, rgb: Tensor) -> Tensor:
     >>> torch.allclose(as_seen_with("protanopia", gray), gray, atol=1e-5)
     True
     """
-    light = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)  # sRGB's curve, undone
-    seen = mix_channels(light, DEFICIENCIES[deficiency]).clamp(0, 1)
+    seen = mix_channels(to_linear(rgb), DEFICIENCIES[deficiency]).clamp(0, 1)
     return torch.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from colorlib.course.figures import *
     from colorlib.course.plots import *
     from colorlib.course.quotations import *
-    from colorlib.course.results import *
     from colorlib.course.trainings import *
     from colorlib.course.widgets import *
     from colorlib.course.workbook import *
@@ -21,14 +20,13 @@ __getattr__, __dir__, __all__ = lazily(
         "exercises": "check exercise EXERCISES expect NotStartedError verdict WrongAnswerError",
         "claims": "claim paper_box section_of",
         "quotations": "PAPER",
-        "trainings": "compare_trainings",
+        "trainings": "ablation_scores compare_trainings",
         "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
         "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches board_of_bins board_of_histograms bounds_of captioned "
         "color_word draw_figure9 gamut image_grid influence_board order_by_hue pair_of_bars plot_band "
         "plot_confidence plot_filters plot_frontier plot_influence plot_intervals plot_lambda_sweep plot_network "
         "plot_reliability plot_seeds plot_uv_map ringed side_by_side time_slice weight_card",
-        "results": "ablation_scores",
         "widgets": "choice hint_panel panel slider trial_panel upload uploaded_photo",
         "workbook": "find_notebooks hidden_errors kernel_environment load_profile NOTEBOOKS parameters_of PROFILES "
         "refreshed run_notebook run_workbook save_notebook source_hash",

@@ -72,8 +72,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "as we want this to be as small as possible (it conditions the size of the output tensor) but 30 color bins is "
         "enough to get a very good visual fidelity.",
         "there is no relevant metric of the performance of our model.",
-        "we want this to be as small as possible (it conditions the size of the output tensor) but 30 color bins is "
-        "enough to get a very good visual fidelity.",
         "To select the learning rate, we have observed the evolution of the loss on reduced epochs and kept a learning "
         "rate that showed a satisfying behavior for the loss. We used an Adam optimizer. Our best "
         "model has been trained in 2 steps, with a learning rate decay between the 2 steps. Finally, we have chosen a "

@@ -155,12 +155,7 @@ def run_notebook(path: Path, parameters: dict[str, Any], copy: Path, refresh: bo
     before, begin = _figure_stamps(), time.monotonic()
     try:
         executed = papermill.execute_notebook(
-            path,
-            copy,
-            parameters,
-            kernel_name="python3",
-            cwd=path.parent,
-            progress_bar=False,
+            path, copy, parameters, kernel_name="python3", cwd=path.parent, progress_bar=False
         )
         problems = hidden_errors(executed)
     except PapermillExecutionError as error:

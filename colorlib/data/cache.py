@@ -287,19 +287,8 @@ def _lines(out: Path, start: int) -> Path:
 
 
 def _read_entries(path: Path) -> list[Entry]:
-    return [
-        Entry(
-            row["name"],
-            row["category"],
-            row["split"],
-            int(row["height"]),
-            int(row["width"]),
-            float(row["chroma"]),
-            row["checksum"],
-            row["problem"],
-        )
-        for row in read_rows(path)
-    ]
+    types: dict[str, Any] = {column.name: column.type for column in fields(Entry)}
+    return [Entry(**{name: kind(row[name]) for name, kind in types.items()}) for row in read_rows(path)]
 
 
 def _write_entries(path: Path, entries: Sequence[Entry]) -> None:

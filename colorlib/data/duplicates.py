@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from PIL import Image
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 SIDE = 24  # of the thumbnails that are compared
@@ -48,14 +50,8 @@ def group(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     >>> group(5, [(1, 2), (2, 4)])
     [0, 1, 1, 3, 1]
     """
-    first = list(range(count))
-
-    def find(item: int) -> int:
-        while first[item] != item:
-            item = first[item]
-        return item
-
-    for i, j in pairs:
-        low, high = sorted((find(i), find(j)))
-        first[high] = low
-    return [find(item) for item in range(count)]
+    ends = np.array(list(pairs), int).reshape(-1, 2)
+    joined = sparse.coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    _, part = connected_components(joined, directed=False)
+    _, first = np.unique(part, return_index=True)
+    return [int(item) for item in first[part]]

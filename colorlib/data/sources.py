@@ -124,9 +124,7 @@ def sun397(
     return _of_categories(_named(root, photos), categories, dataset.classes, folder)
 
 
-def imagenet(
-    root: str | Path, synsets: Collection[str] | None = tuple(IMAGENET_LANDSCAPES), split: str = "train"
-) -> list[Source]:
+def imagenet(root: str | Path, synsets: Collection[str] | None = tuple(IMAGENET_LANDSCAPES)) -> list[Source]:
     """Photos of ImageNet's ILSVRC-2012 (Deng et al. 2009) in ``root``; of all 1000 synsets if ``synsets`` is None.
 
     ImageNet is downloaded by hand, after registration. ``root`` holds the archives ILSVRC2012_devkit_t12.tar.gz and
@@ -139,13 +137,12 @@ def imagenet(
     from torchvision.datasets import ImageNet
 
     root = Path(root)
-    archive, folder = root / f"ILSVRC2012_img_{split}.tar", root / split
+    archive, folder = root / "ILSVRC2012_img_train.tar", root / "train"
     if archive.exists() and not folder.exists():
-        require_disk_space(
-            root, 2 * archive.stat().st_size, "ImageNet"
-        )  # twice: torchvision unpacks an archive of archives
+        # Twice, because torchvision unpacks an archive of archives.
+        require_disk_space(root, 2 * archive.stat().st_size, "ImageNet")
     advice = f"put ILSVRC2012_devkit_t12.tar.gz and {archive.name} into {root} and run again"
-    dataset = _torchvision("ImageNet", lambda: ImageNet(root, split), folder, advice)
+    dataset = _torchvision("ImageNet", lambda: ImageNet(root), folder, advice)
     photos = [(path, dataset.wnids[label]) for path, label in dataset.samples]
     names = {wnid: words[0] for wnid, words in zip(dataset.wnids, dataset.classes, strict=True)}
     chosen = _of_categories(_named(root, photos), synsets, dataset.wnids, folder)

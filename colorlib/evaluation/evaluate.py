@@ -226,8 +226,8 @@ def evaluate_photos(
         ColorlibError: if a photo cannot be read; `measure` leaves such photos out and says so.
     """
     evaluation = measure(colorizer, paths, baselines, temperature, size)
-    for problem in evaluation.left_out.values():
-        raise ColorlibError(problem)
+    if evaluation.left_out:
+        raise ColorlibError(next(iter(evaluation.left_out.values())))
     return to_json(evaluation.summary())
 
 

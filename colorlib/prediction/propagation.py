@@ -223,9 +223,7 @@ def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEED
     return spread_fast(luma, chroma, weight) if fast else propagate(luma, chroma, weight)
 
 
-def colorize_refined(
-    colorizer: Colorizer, image: Any, temperature: float | None = None, seeds: Seeds = SEEDS, fast: bool = False
-) -> np.ndarray:
+def colorize_refined(colorizer: Colorizer, image: Any, temperature: float | None = None) -> np.ndarray:
     """Colour an image like `Colorizer.colorize`, its colours spread from the surest pixels (paper §5): uint8 (H, W, 3).
 
     Solved for the photo at no more than `SOLVED_AT` pixels a side, so that memory stays bounded, and painted at its own
@@ -235,19 +233,17 @@ def colorize_refined(
         ColorlibError: if the network was trained by regression: it does not say how sure it is.
     """
     rgb = as_rgb(image)
-    return upsample_and_merge(rgb, *refined_chroma(colorizer, rgb, temperature, seeds, fast))
+    return upsample_and_merge(rgb, *refined_chroma(colorizer, rgb, temperature))
 
 
-def refined_chroma(
-    colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None, seeds: Seeds = SEEDS, fast: bool = False
-) -> tuple[Tensor, Tensor]:
+def refined_chroma(colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None) -> tuple[Tensor, Tensor]:
     """The luma (h, w) at which a photo (H, W, 3) is solved, and its refined chrominance (2, h, w)."""
     logits = colorizer.logits(colorizer.input_luma(rgb)).cpu()
     temperature = colorizer.temperature if temperature is None else temperature
     chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
     confidence = logits.softmax(0).amax(0)
     luma = luma_of(to_tensor(fit(rgb, SOLVED_AT)))
-    return luma, refine(luma, enlarge(chroma, luma.shape), enlarge(confidence[None], luma.shape)[0], seeds, fast)
+    return luma, refine(luma, enlarge(chroma, luma.shape), enlarge(confidence[None], luma.shape)[0])
 
 
 def enlarge(picture: Tensor, size: Sequence[int]) -> Tensor:

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of
+from colorlib.color.lookup import cell_centres, cell_of
+from colorlib.color.spaces import chroma_of
 
 IGNORED = -100  # the class index that PyTorch's cross-entropy leaves out
 
@@ -152,9 +153,7 @@ class SoftTargets:
     def __init__(
         self, colors: Tensor, device: str | torch.device = "cpu", sigma: float = SIGMA, nearest: int = NEAREST
     ):
-        steps = (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS * 2 - 1
-        u, v = torch.meshgrid(steps * U_LIMIT, steps * V_LIMIT, indexing="ij")
-        distance = torch.cdist(torch.stack([u.flatten(), v.flatten()], dim=1), colors.double())  # (cells, n)
+        distance = torch.cdist(cell_centres(CELLS), colors.double())  # (cells, n)
         closest = distance.topk(min(nearest, len(colors)), largest=False)
         self.bins = closest.indices.to(device)  # (cells, k)
         # The Gaussians' common factor cancels; as a softmax they are safe far from every bin, where all vanish.
@@ -162,11 +161,7 @@ class SoftTargets:
 
     def __call__(self, chroma: Tensor) -> tuple[Tensor, Tensor]:
         """Chrominance (B, 2, H, W) -> the k nearest bins, int64, and their weights: both (B, k, H, W)."""
-        row, column = (
-            ((part / limit + 1) * (CELLS / 2)).long().clamp(0, CELLS - 1)
-            for part, limit in zip(chroma.unbind(1), (U_LIMIT, V_LIMIT))
-        )
-        place = row * CELLS + column
+        place = cell_of(chroma[:, 0], chroma[:, 1], CELLS)
         return self.bins[place].movedim(-1, 1), self.weights[place].movedim(-1, 1)
 
 

@@ -6,7 +6,7 @@ kept in no way is named.
 
 import heapq
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -275,24 +275,27 @@ def can_count(format: str, notes: dict[str, str], rate: Fraction) -> bool:
     """Whether a track of pictures can have the time code in its notes, if there is one: some rates have none."""
     if format not in ("mp4", "mov") or "timecode" not in {key.lower() for key in notes}:
         return True
-    try:
-        with av.open(io.BytesIO(), "w", format=format) as trial:
-            video: Any = trial.add_stream("mpeg4", rate=rate)
-            video.width, video.height, video.pix_fmt = 16, 16, "yuv420p"
-            video.metadata.update(notes)
-            trial.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True
+
+    def add(trial: av.container.OutputContainer) -> None:
+        video: Any = trial.add_stream("mpeg4", rate=rate)
+        video.width, video.height, video.pix_fmt = 16, 16, "yuv420p"
+        video.metadata.update(notes)
+
+    return can_begin(format, add)
 
 
 def can_hold(format: str, stream: Any) -> bool:
-    """Whether files of a format can hold a stream as it is: tried in memory, because no list tells for sure."""
+    """Whether files of a format can hold a stream as it is."""
     if format == "mp4" and stream.codec_context.name.startswith("pcm"):
         return False  # allowed on paper, but FFmpeg fails only when it is too late, and hardly any player knows it
+    return can_begin(format, lambda trial: trial.add_stream_from_template(stream, opaque=True))
+
+
+def can_begin(format: str, add: Callable[[av.container.OutputContainer], Any]) -> bool:
+    """Whether a file of a format can begin with what ``add`` puts in: tried in memory, as no list tells for sure."""
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
+            add(trial)
             trial.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False

@@ -172,11 +172,22 @@ def test_a_stain_of_little_confidence_goes(fast):
 # Photos
 
 
-@pytest.mark.parametrize("fast", [False, True])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 2), (97, 61)])
-def test_any_size_keeps_its_luma(colorizer, shape, fast):
+SHAPES = [(1, 1), (1, 50), (50, 1), (3, 2), (97, 61)]
+
+
+@pytest.mark.parametrize("spread", SPREADERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_colors_spread_over_any_size(spread, shape):
+    luma, chroma = torch.rand(shape), torch.rand(2, *shape)
+    result = spread(luma, chroma, torch.ones(shape))
+    assert result.shape == chroma.shape
+    assert chroma.min() - 1e-5 <= result.min() and result.max() <= chroma.max() + 1e-5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_size_keeps_its_luma(colorizer, shape):
     photo = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    result = colorize_refined(colorizer, photo, fast=fast)
+    result = colorize_refined(colorizer, photo)
     assert result.shape == (*shape, 3) and result.dtype == np.uint8
     assert abs(luma_of(to_tensor(result)) * 255 - torch.from_numpy(photo)).max() <= 1.01
 
