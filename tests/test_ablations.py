@@ -37,6 +37,22 @@ def test_half_of_a_cache_is_a_cache_with_half_of_the_photos_to_train_on(cache, t
     assert half.photos("train").rgb.equal(cache.photos("train").rgb[::2])
 
 
+def test_sources_of_strong_colors_are_left_out_and_no_others(tmp_path):
+    """Pale photos of three sources in two folders, and one of a fourth in full colours."""
+    for name, chroma in {"a/pale-1": 20, "b/pale-2": 22, "a/pale-3": 24, "b/dim-1": 26, "b/wild-1": 200}.items():
+        path = tmp_path / "photos" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 24), (20 + chroma, 20, 20)).save(path)
+    cache = prepare(folder_sources(tmp_path / "photos"), tmp_path / "cache", 32, train=5, validation=0)
+    found = ablations.sources_of(cache.folder)
+    assert list(found)[0] == "b/wild" and found["a/pale"][0] == 2 and len(found) == 4
+    total = sum(count * mean for count, mean, _ in found.values()) / 5
+    assert all(ratio == pytest.approx(mean / total) for _, mean, ratio in found.values())
+    kept = Cache(ablations.muted(cache.folder, tmp_path / "muted"))
+    assert {e.name.split("/")[-1] for e in kept.entries if e.split == "unused"} == {"wild-1.png"}
+    assert len(kept.photos("train")) == 4
+
+
 @pytest.mark.parametrize(("one", "other"), [pair for pair in ablations.CLAIMS if pair[0] == "lite"])
 def test_experiments_of_the_default_network_differ_in_one_thing(one, other):
     settings, others = ablations.EXPERIMENTS[one], ablations.EXPERIMENTS[other]
