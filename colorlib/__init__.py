@@ -8,11 +8,11 @@ serves the notebooks, and cli the shell. Nothing is imported before it is used.
 >>> picture = colorizer.colorize("data/landscapes/scratch-lake.jpg")  # uint8 (H, W, 3), the photo's own size
 """
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorlib.errors import ColorlibError
+from colorlib.lazy import lazily
 
 if TYPE_CHECKING:
     from colorlib import cli, color, course, data, evaluation, models, prediction, training, video
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
 
     __version__: str
 
-ROOMS = ("color", "data", "models", "training", "prediction", "evaluation", "video", "course", "cli")
-NAMES = {
-    "ColorBins": "color",
-    "UVHistogram": "color",
-    "list_models": "models",
-    "Colorizer": "prediction",
-    "annealed_mean": "prediction",
-}
+ROOMS = {"color": "ColorBins UVHistogram", "data": "", "models": "list_models", "training": ""}  # what they offer here
+ROOMS |= {"prediction": "annealed_mean Colorizer", "evaluation": "", "video": "", "course": "", "cli": ""}
+_look_up, *_ = lazily(__name__, ROOMS)
 
 
 def load(name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
@@ -44,13 +39,7 @@ def load(name_or_path: str | Path | None = None, device: str = "cpu") -> "Colori
 
 
 def __getattr__(name: str) -> Any:
-    if name in NAMES:
-        return getattr(import_module(f"colorlib.{NAMES[name]}"), name)
-    if name in ROOMS:
-        return import_module(f"colorlib.{name}")
-    if name == "__version__":
-        return _version()
-    raise AttributeError(f"module 'colorlib' has no attribute {name!r}")
+    return _version() if name == "__version__" else _look_up(name)
 
 
 def __dir__() -> list[str]:

@@ -239,7 +239,7 @@ def files_of(path: Path, number: int, pages: int, confidence: bool) -> list[Path
     """The files of one page: ``path``, numbered if there are several, and its confidence map if it is wanted."""
     if pages > 1:
         path = path.with_name(f"{path.stem}-{number + 1:0{len(str(pages))}}{path.suffix}")
-    return [path] + [path.with_name(f"{path.stem}_confidence.png")] * confidence
+    return [path, path.with_name(f"{path.stem}_confidence.png")] if confidence else [path]
 
 
 def identity(path: Path) -> tuple[int, int]:

@@ -204,11 +204,11 @@ def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json"
     message = ipywidgets.HTML()
 
     @lru_cache(maxsize=2)
-    def coloured(hints: str) -> np.ndarray:
+    def colored(hints: str) -> np.ndarray:
         return to_uint8(merge_luma_chroma(luma, apply_hints(luma, own, parse_hints(hints))))
 
     def render(x: int, y: int, hints: str) -> np.ndarray:
-        picture = coloured(hints).copy()
+        picture = colored(hints).copy()
         for hint in parse_hints(hints):
             _ring(picture, hint.x, hint.y, 4)
         return _ring(picture, x / 100, y / 100, 8)

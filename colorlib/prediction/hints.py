@@ -38,9 +38,8 @@ from colorlib.prediction.upsampling import upsample_and_merge
 
 FORMAT = "colorlib-hints-1"
 FIRMNESS = 100.0  # of a hint: large, so that its place gets its colour
-REACH = (
-    2.0  # of a hint on even ground, as a share of the picture's longer side; the best of 0.06 to 2 on training photos
-)
+# Of a hint on even ground, as a share of the picture's longer side; the best of 0.06 to 2 on training photos.
+REACH = 2.0
 
 
 @dataclass(frozen=True)
