@@ -775,6 +775,16 @@ def surest_of_each_row(confidence: Tensor, coverage: float) -> Tensor:
     return confidence >= confidence.sort(dim=1, descending=True).values[:, count - 1 : count]
 
 
+def surest_rounded_down(confidence: Tensor, coverage: float) -> Tensor:
+    count = max(1, int(coverage * confidence.numel()))
+    return confidence >= confidence.flatten().sort(descending=True).values[count - 1]
+
+
+def surest_rounded_up(confidence: Tensor, coverage: float) -> Tensor:
+    count = math.ceil(coverage * confidence.numel())
+    return confidence >= confidence.flatten().sort(descending=True).values[count - 1]
+
+
 def surest_as_numbers(confidence: Tensor, coverage: float) -> Tensor:
     count = max(1, round(coverage * confidence.numel()))
     return (confidence >= confidence.flatten().sort(descending=True).values[count - 1]).float()
@@ -1055,6 +1065,8 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         least_sure,
         surest_perhaps_none,
         surest_of_each_row,
+        surest_rounded_down,
+        surest_rounded_up,
         surest_as_numbers,
     ],
 }

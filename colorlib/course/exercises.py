@@ -770,7 +770,7 @@ def _relaxed(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> None:
 def _surest(answer: Callable[[Tensor, float], Tensor]) -> None:
     """surest(confidence, coverage): (H, W) and a share -> the mask (H, W) of so many of the surest, at least one."""
     confidence = torch.rand(6, 10, generator=torch.Generator().manual_seed(0)) ** 3
-    for coverage in (0.1, 0.5, 1.0, 0.001):
+    for coverage in (0.1, 0.5, 1.0, 0.001, 0.28, 0.27):  # of 60 pixels 16.8 are 17, and 16.2 are 16
         mask = answer(confidence, coverage)
         expect(mask, choose_seeds(confidence, coverage), f"For 60 random confidences and a coverage of {coverage}")
         if mask.dtype != torch.bool:

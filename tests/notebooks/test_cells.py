@@ -1,21 +1,15 @@
-"""What makes a cell hard to follow or to run twice: length, a second definition, a name that changes its kind.
-
-A notebook that has long cells may not get more of them, nor longer ones: `LONG` is to shrink until it is empty.
-"""
+"""What makes a cell hard to follow or to run twice: length, a second definition, a name that changes its kind."""
 
 import ast
 import functools
-import json
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
 
 from colorlib.course import NOTEBOOKS
-from colorlib.files import PROJECT
 
 LINES = 25  # of code; blank lines and the first comment for nbval do not count
-LONG: dict[str, list[int]] = json.loads((PROJECT / "tests" / "notebooks" / "long_cells.json").read_text())
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 KINDS = {
     **{ast.List: "list", ast.ListComp: "list", ast.Dict: "dict", ast.DictComp: "dict", ast.Set: "set"},
@@ -82,6 +76,5 @@ def test_no_name_is_bound_to_two_kinds(stem):
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_cells_fit_on_a_screen(stem):
-    found = sorted((n for cell in code_cells(stem) if (n := length(cell.source)) > LINES), reverse=True)
-    allowed = LONG.get(stem, [])
-    assert len(found) <= len(allowed) and all(n <= most for n, most in zip(found, allowed, strict=False)), found
+    found = [(n, cell.source.splitlines()[0]) for cell in code_cells(stem) if (n := length(cell.source)) > LINES]
+    assert found == []
