@@ -21,7 +21,7 @@ READING_ORDER = {
     "data": "decoding metadata photos writing finding datasets sources duplicates cache augment sevenfold",
     "models": "encoder networks checkpoints",
     "training": "losses config photos batches teachers state loop",
-    "prediction": "annealing upsampling colorizer propagation hints",
+    "prediction": "annealing upsampling colorizer propagation reference hints",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
     "video": "smoothing motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
     "course": "exercises figures quotations claims trainings plots widgets workbook",

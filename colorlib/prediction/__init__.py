@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from colorlib.prediction.colorizer import *
     from colorlib.prediction.hints import *
     from colorlib.prediction.propagation import *
+    from colorlib.prediction.reference import *
     from colorlib.prediction.upsampling import *
 
 __getattr__, __dir__, __all__ = lazily(
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazily(
         "colorizer": "Colorizer DEFAULT_MODEL",
         "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine refined_chroma "
         "Seeds SOLVED_AT spread_fast",
+        "reference": "Palette shift_towards",
         "hints": "apply_hints chroma_of_html format_hints GuidedColorizer Hint html_of palette parse_hints "
         "read_hints Swatch write_hints",
     },
