@@ -36,6 +36,7 @@ CONTENTS = {
         "experiments/scores",
         "experiments/ablations",
         "experiments/refine",
+        "experiments/palette",
         "experiments/films",
         "benchmarks/results",
     ],

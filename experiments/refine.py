@@ -8,8 +8,6 @@ Every bundled validation photo, at 256 pixels a side, is coloured by the default
   (`colorlib.prediction.refine`) and by the fast filter; from the surest 30 % alone; and, as a control, simply blurred.
 * **hints**: the true colour at random places, 0 to 100 of them, on the network's colours; against the same hints spread
   without a network (Levin et al.), and against the colour of the nearest hint.
-* **palette**: the network's bins reweighted to the histogram of another photo of the same kind, or of the photo itself,
-  which nobody has: an upper bound.
 * **cost**: seconds and peak memory of a process that colours one photo of 1 and of 12 megapixels. CPU seconds, summed
   over cores, say more than those of the clock where other work is going on.
 
@@ -39,7 +37,6 @@ from colorlib.evaluation import (
     Baselines,
     ab_distance,
     area_under_accuracy,
-    bin_histogram,
     bootstrap,
     color_bleeding,
     colorfulness,
@@ -97,14 +94,13 @@ def main() -> None:
         rgb = fit(read_photo(photo.path), SIZE)
         rows += seed_rows(colorizer, photo, rgb, temperatures)
         rows += hint_rows(colorizer, photo, rgb)
-        rows += palette_rows(colorizer, photo, rgb, photos)
     cost = [{"size": size, "way": way, **cost_of(size, way, args.model)} for size in (1, 12) for way in ("", "refined")]
     columns = ["part", "photo", "way", "temperature", "hints", *METRICS]
     write_rows(HERE / "refine.csv", columns, [{k: short(v) for k, v in row.items()} for row in rows])
     lines = [f"# Seeds and hints: {args.model or 'the default network'}, {len(photos)} photos"]
     for temperature in temperatures:
         lines += seed_table(rows, temperature)
-    write_text(HERE / "refine.md", "\n".join(lines + hint_table(rows) + palette_table(rows) + cost_table(cost)))
+    write_text(HERE / "refine.md", "\n".join(lines + hint_table(rows) + cost_table(cost)))
 
 
 def scores(picture: Tensor, truth: Tensor, colorizer: Colorizer) -> dict[str, float]:
@@ -179,26 +175,6 @@ def hint_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray) -> list[dict[
     return rows
 
 
-def palette_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, photos: list[Photo]) -> list[dict[str, Any]]:
-    """The network's bins reweighted: log p + log(reference / mean p), half and in full."""
-    truth, small, bins = to_tensor(rgb), colorizer.input_luma(rgb), colorizer.bins
-    logits = colorizer.logits(small).cpu()
-    alike = [other for other in photos if other.kind == photo.kind and other.path != photo.path] or photos
-    other = alike[(photos.index(photo)) % len(alike)]
-    references = {"another photo of the kind": fit(read_photo(other.path), SIZE), "the photo itself": rgb}
-    rows = []
-    for way, reference in {"none": None, **references}.items():
-        adjusted = logits
-        if reference is not None:
-            wanted = 0.9 * bin_histogram(chroma_of(to_tensor(reference)), bins).float() + 0.1 * bins.frequency.float()
-            shift = (wanted / logits.softmax(0).mean((1, 2))).log()
-            adjusted = logits + shift[:, None, None]
-        chroma = annealed_mean(adjusted, bins.colors, colorizer.temperature)
-        score = scores(to_tensor(upsample_and_merge(rgb, small, chroma)), truth, colorizer)
-        rows.append({"part": "palette", "photo": photo.path.stem, "way": way} | score)
-    return rows
-
-
 def cost_of(megapixels: int, way: str, model: str | None) -> dict[str, float]:
     """Seconds, those of the CPU, and peak memory (GB) of a fresh process that colours one photo of that size."""
     source = Image.fromarray(read_photo(sorted((HERE.parent / "data" / "large").glob("*.jpg"))[0]))
@@ -253,17 +229,6 @@ def hint_table(rows: list[dict[str, Any]]) -> list[str]:
         cells = [interval(v, "") if v.size else "" for v in values]
         cells.append(interval(values[0] - values[1]) if values[1].size else "")
         lines.append(f"| {count} | {' | '.join(cells)} |")
-    return lines
-
-
-def palette_table(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ["\n## Palette of a reference\n", "Differences from no reference, at the default temperature.\n"]
-    shown = ("psnr", "auc_rebalanced", "colorfulness")
-    lines += [f"| reference | {' | '.join(METRICS[m] for m in shown)} |", "|---|" + "---:|" * len(shown)]
-    for way in dict.fromkeys(row["way"] for row in rows if row["part"] == "palette"):
-        if way != "none":
-            pairs = [[column(rows, m, part="palette", way=w) for w in (way, "none")] for m in shown]
-            lines.append(f"| {way} | {' | '.join(interval(one - none) for one, none in pairs)} |")
     return lines
 
 

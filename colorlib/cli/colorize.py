@@ -45,6 +45,7 @@ def add_arguments(commands: Commands) -> None:
         "colorize grandma.png --out out",
         "colorize album/ more/*.jpg --out out --temperature 0.3",
         "colorize lake.jpg --out out --confidence --model runs/quick/model.safetensors",
+        "colorize meadow.jpg --out out --palette autumn.jpg",
         "colorize scans/ --out out --format jpg --quality 90 --skip-existing",
     )
     parser.add_argument(
@@ -69,6 +70,23 @@ def add_arguments(commands: Commands) -> None:
     parser.add_argument(
         "--hints", metavar="FILE", type=Path, help="colours at places, as JSON (see colorlib.prediction.hints)"
     )
+    parser.add_argument(
+        "--palette", metavar="REF", type=Path, help="a colour photo of something alike: lean towards the colours it has"
+    )
+    parser.add_argument(
+        "--palette-strength", metavar="S", type=strength, help="how far: 0 not at all, 1 fully (default: 0.5)"
+    )
+
+
+def strength(text: str) -> float:
+    """The value of ``--palette-strength``: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return value
 
 
 def percent(text: str) -> int:
@@ -129,7 +147,7 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
     """Colour photo after photo. Nothing that befalls one of them ends the album, but Ctrl-C."""
     from tqdm import tqdm
 
-    colorizer = guided(load_colorizer(args), args.hints, args.refine)
+    colorizer = guided(load_colorizer(args), args)
     make_folder(args.out)
     lost: dict[str, list[Path]] = {}
     try:
@@ -312,10 +330,23 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
-def guided(colorizer: "Colorizer", hints: Path | None, refined: bool) -> "Colorizer":
-    """The colorizer as it is, or one that follows the hints in a file, spreads the surest colours, or both."""
-    from colorlib.prediction import GuidedColorizer, read_hints
+def guided(colorizer: "Colorizer", args: argparse.Namespace) -> "Colorizer":
+    """The colorizer as it is, or guided by what the options name: hints, the surest colours, a palette.
 
-    if hints is None and not refined:
+    Raises:
+        ColorlibError: if a file that they name cannot be used.
+    """
+    from colorlib.prediction import GuidedColorizer, Palette, read_hints
+    from colorlib.prediction.reference import STRENGTH
+
+    if args.palette is None and args.palette_strength is not None:
+        raise ColorlibError("--palette-strength needs a --palette: name the photo whose colours are wanted")
+    if args.hints is None and args.palette is None and not args.refine:
         return colorizer
-    return GuidedColorizer(colorizer, read_hints(hints) if hints else [], refined)
+    by = STRENGTH if args.palette_strength is None else args.palette_strength
+    return GuidedColorizer(
+        colorizer,
+        read_hints(args.hints) if args.hints else [],
+        args.refine,
+        reference=Palette.of(args.palette, colorizer.bins, by) if args.palette else None,
+    )

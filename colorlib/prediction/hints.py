@@ -34,6 +34,7 @@ from colorlib.errors import ColorlibError
 from colorlib.files import write_text
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.propagation import SOLVED_AT, colorize_refined, enlarge, propagate, refined_chroma
+from colorlib.prediction.reference import Palette
 from colorlib.prediction.upsampling import upsample_and_merge
 
 FORMAT = "colorlib-hints-1"
@@ -149,17 +150,39 @@ def apply_hints(luma: Tensor, chroma: Tensor, hints: Sequence[Hint], reach: floa
 
 
 class GuidedColorizer(Colorizer):
-    """A colorizer that follows ``hints`` in every photo, and spreads its surest colours first if ``refined``.
+    """A colorizer that is guided, in every photo alike, by whichever of these it is given.
+
+    It follows ``hints``; it spreads its surest colours first if ``refined``; and its probabilities, with all that is
+    made of them, lean towards the palette of a ``reference`` photo.
 
     >>> import colorlib
     >>> blue = GuidedColorizer(colorlib.load(), [Hint(0.5, 0.1, chroma_of_html("#3060c0"))])
     >>> blue.colorize(np.full((40, 60), 128, np.uint8))[4, 30].argmax()
     np.int64(2)
+
+    Raises:
+        ColorlibError: if there is a reference, and the network is a regression's, which has no probabilities.
     """
 
-    def __init__(self, colorizer: Colorizer, hints: Sequence[Hint], refined: bool = False, reach: float = REACH):
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        hints: Sequence[Hint] = (),
+        refined: bool = False,
+        reach: float = REACH,
+        reference: Palette | None = None,
+    ):
         self.__dict__.update(colorizer.__dict__)
-        self.hints, self.refined, self.reach = list(hints), refined, reach
+        self.hints, self.refined, self.reach, self.reference = list(hints), refined, reach, reference
+        if reference and self.is_regression:
+            raise ColorlibError(
+                "a palette weighs the bins of a classifier, and this network was trained by L2 regression: it has none"
+            )
+
+    def logits(self, luma: "np.ndarray | Tensor") -> Tensor:
+        """The network's scores as `Colorizer.logits` gives them, shifted towards the reference's palette."""
+        logits = super().logits(luma)
+        return self.reference.shift(logits) if self.reference else logits
 
     def colorize(self, image: Any, temperature: float | None = None) -> np.ndarray:
         """Colour an image like `Colorizer.colorize`: uint8 (H, W, 3), at its own size, with its own luma."""

@@ -50,3 +50,60 @@ def test_wrong_hints_are_refused_before_anything_is_written(photo, tmp_path, tin
     error = capsys.readouterr().err
     assert "bad.json: " in error and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    """A photo that is orange all over."""
+    path = tmp_path / "orange.png"
+    write_photo(path, np.full((20, 30, 3), (200, 120, 40), np.uint8))
+    return path
+
+
+@pytest.mark.parametrize("extra", [[], ["--refine"]])
+def test_a_palette_moves_the_picture_towards_its_colors(photo, reference, tmp_path, tiny_checkpoint, extra):
+    wanted = chroma_of(to_tensor(read_photo(reference)))[:, 0, 0]
+
+    def distance(*options: str) -> float:
+        picture = to_tensor(colored(photo, tmp_path / "out", tiny_checkpoint, *options, *extra))
+        return float((chroma_of(picture).mean((1, 2)) - wanted).norm())
+
+    palette = ["--palette", str(reference)]
+    plain, half, whole = distance(), distance(*palette), distance(*palette, "--palette-strength", "1")
+    assert whole < half < plain
+    assert distance(*palette, "--palette-strength", "0") == plain
+
+
+def test_hints_and_a_palette_go_together(photo, reference, tmp_path, tiny_checkpoint):
+    write_hints(tmp_path / "hints.json", [Hint(0.5, 0.8, (0.15, -0.1))])
+    options = ["--hints", str(tmp_path / "hints.json"), "--palette", str(reference)]
+    picture = to_tensor(colored(photo, tmp_path / "out", tiny_checkpoint, *options))
+    height, width = picture.shape[1:]
+    assert chroma_of(picture)[:, int(0.8 * height), width // 2].tolist() == pytest.approx([0.15, -0.1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--palette", "missing.jpg"], "missing.jpg"),
+        (["--palette", "gray.png"], "gray.png is gray all over"),
+        (["--palette", "hints.txt"], "hints.txt"),
+        (["--palette-strength", "0.3"], "--palette-strength needs a --palette"),
+    ],
+)
+def test_a_wrong_palette_is_refused_before_anything_is_written(
+    photo, tmp_path, tiny_checkpoint, capsys, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    write_photo(Path("gray.png"), np.full((9, 9, 3), 77, np.uint8))
+    Path("hints.txt").write_text("no photo")
+    assert main(["colorize", str(photo), "--out", "out", "--model", str(tiny_checkpoint), *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not Path("out").exists()
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "nan", "much"])
+def test_a_strength_from_0_to_1(photo, reference, tmp_path, capsys, value):
+    with pytest.raises(SystemExit):
+        main(["colorize", str(photo), "--out", str(tmp_path), f"--palette-strength={value}"])
+    assert "must be a number from 0 to 1" in capsys.readouterr().err

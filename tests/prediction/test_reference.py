@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from colorlib import ColorlibError
 from colorlib.data import write_photo
-from colorlib.prediction import Palette, shift_towards
+from colorlib.prediction import Colorizer, GuidedColorizer, Palette, shift_towards
 
 SEEDS = st.integers(0, 10_000)
 STRENGTHS = st.floats(0.0, 3.0)
@@ -117,3 +117,18 @@ def test_a_gray_reference_is_refused_by_name(tiny_bins, tmp_path):
 def test_a_strength_that_is_none_is_refused(tiny_bins, real_photos, strength):
     with pytest.raises(ColorlibError, match="strength of a palette must be a number of 0 or more"):
         Palette.of(real_photos[0], tiny_bins, strength)
+
+
+def test_a_guided_colorizer_leans_towards_its_reference(colorizer, real_photos):
+    """All that is made of its scores does: probabilities, and pictures, refined or not."""
+    reference = Palette.of(real_photos[1], colorizer.bins, 1.0)
+    guide = GuidedColorizer(colorizer, reference=reference)
+    luma = colorizer.input_luma(real_photos[0])
+    torch.testing.assert_close(guide.probabilities(luma), reference.shift(colorizer.logits(luma)).softmax(0))
+    assert (guide.colorize(real_photos[0]) != colorizer.colorize(real_photos[0])).any()
+
+
+def test_a_regression_has_no_palette(colorizer, real_photos):
+    network = Colorizer(colorizer.model, colorizer.bins, record={"output": "chroma"})
+    with pytest.raises(ColorlibError, match="trained by L2 regression"):
+        GuidedColorizer(network, reference=Palette.of(real_photos[0], colorizer.bins))
