@@ -8,8 +8,8 @@ by frame and with each way of smoothing (paper §4.3). Of each the table tells
 * the warp error along the motion, the change of the colour histograms (CDC) and the distance from the truth.
 
 As in ``colorlib video`` a scene cut starts afresh. The goal is a flicker of at most the truth's with at least 95 % of
-the colour kept, on every film. To see what the goal would cost, one more way is measured, which the library does not
-have: `LimitedSteps`. Films that are not bundled are only measured: whoever has no copy of them measures the others.
+the colour kept, on every film. Films that are not bundled are only measured: whoever has no copy of them measures the
+others.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -27,7 +26,7 @@ from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of
 from colorlib.files import write_rows, write_text
 from colorlib.prediction import DEFAULT_MODEL, Colorizer
-from colorlib.video import SMOOTHERS, SceneCuts, Shot, Smoother, predictions, real_clip, score, smooth_colors
+from colorlib.video import METHODS, SceneCuts, Shot, predictions, real_clip, score, smoothed_chroma
 
 HERE = Path(__file__).parent
 BUNDLED = HERE.parent / "data" / "video"
@@ -35,7 +34,6 @@ FLICKER, KEPT = 1.0, 0.95  # the goal: flicker at most the truth's, so much of t
 ALONE = "frame by frame"
 COLUMNS = ("film", "method", "flicker", "warp_error", "cdc", "colorfulness", "error", "steadiness", "kept", "goal")
 ALPHA, WINDOW = 0.2, 20.0  # the paper's
-LIMITED = "still, in small steps"
 Rows = list[dict[str, Any]]
 
 
@@ -58,61 +56,25 @@ def main() -> None:
     write_text(HERE / "films.md", "\n".join(lines))
 
 
-class LimitedSteps:
-    """Colours (2, h, w) that move by at most ``most`` per frame where the luma (h, w) stays within 0.02 of its average.
-
-    It makes a film steady by force: flicker on still pixels cannot exceed ``most``, but a colour that is wrong, or a
-    light that changes slowly, is followed slowly, too.
-    """
-
-    def __init__(self, most: float = 0.00025):
-        self.most = most
-        self.reset()
-
-    def reset(self) -> None:
-        self.last: Tensor | None = None
-        self.average = torch.empty(0)
-
-    def __call__(self, chroma: Tensor, luma: Tensor) -> Tensor:
-        blurred = F.avg_pool2d(luma[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-        if self.last is None:
-            self.last, self.average = chroma, blurred
-            return chroma
-        still = (blurred - self.average).abs() < 0.02
-        self.average = torch.where(still, 0.9 * self.average + 0.1 * blurred, blurred)
-        step = chroma - self.last
-        share = (self.most / step.norm(dim=0).clamp(min=1e-12)).clamp(max=1)
-        self.last = torch.where(still, self.last + share * step, chroma)
-        return self.last
-
-
 def scores_of(shot: Shot, colorizer: Colorizer) -> dict[str, dict[str, float]]:
     """All metrics of one shot, by the way of smoothing, with the truth beside them."""
     probabilities = predictions(colorizer, shot.luma)
-    smoothers: dict[str, Smoother | None] = {ALONE: None}
-    smoothers |= {name: make(ALPHA, WINDOW) for name, make in SMOOTHERS.items()}
-    films = {name: colored(shot, probabilities, smoother, colorizer) for name, smoother in smoothers.items()}
-    films[LIMITED] = colored(shot, probabilities, SMOOTHERS["still"](ALPHA, WINDOW), colorizer, LimitedSteps())
-    return {"truth": score(shot, chroma_of(shot.truth))} | {name: score(shot, film) for name, film in films.items()}
+    scores = {"truth": score(shot, chroma_of(shot.truth))}
+    for name in (ALONE, *METHODS):
+        make = METHODS.get(name)
+        scenes = [
+            smoothed_chroma(p, luma, make and make(ALPHA, WINDOW), colorizer.bins.colors, colorizer.temperature)
+            for p, luma in scenes_of(probabilities, shot.luma)
+        ]
+        scores[name] = score(shot, torch.cat(scenes))
+    return scores
 
 
-def colored(
-    shot: Shot,
-    probabilities: Tensor,
-    smoother: Smoother | None,
-    colorizer: Colorizer,
-    steps: LimitedSteps | None = None,
-) -> Tensor:
-    """The chrominance (t, 2, h, w) of a shot by one way of smoothing, which starts afresh at each scene cut."""
-    cut, film = SceneCuts(), []
-    for p, luma in zip(probabilities, shot.luma, strict=True):
-        if cut(luma):
-            for memory in (smoother, steps):
-                if memory is not None:
-                    memory.reset()
-        chroma = smooth_colors(smoother, p, luma, colorizer.bins.colors, colorizer.temperature)
-        film.append(chroma if steps is None else steps(chroma, luma))
-    return torch.stack(film)
+def scenes_of(probabilities: Tensor, luma: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """A film's probabilities and luma, cut where `SceneCuts` finds a new scene."""
+    cut = SceneCuts()
+    begins = [t for t, frame in enumerate(luma) if cut(frame) or t == 0]
+    return [(probabilities[a:b], luma[a:b]) for a, b in zip(begins, [*begins[1:], len(luma)], strict=True)]
 
 
 def judged(film: str, scores: dict[str, dict[str, float]]) -> Rows:
@@ -160,7 +122,7 @@ def metric_tables(rows: Rows) -> list[str]:
 
 
 def named(method: str) -> str:
-    return f"`{method}`" if method in SMOOTHERS else method
+    return f"`{method}`" if method in METHODS else method
 
 
 def short(value: Any) -> Any:

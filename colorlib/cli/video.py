@@ -7,7 +7,7 @@ from pathlib import Path
 from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer
 
 # As colorlib.video names them.
-SMOOTHERS = ("kernel", "exponential", "still", "published", "confidence", "motion", "seeds", "colors")
+METHODS = ("kernel", "exponential", "still", "published", "confidence", "motion", "seeds", "colors", "steady")
 
 
 def add_arguments(commands: Commands) -> None:
@@ -18,13 +18,13 @@ def add_arguments(commands: Commands) -> None:
         run,
         "colour a film, without flicker",
         "Any film that FFmpeg reads is written as .mp4, .m4v, .mov, .mkv (H.264) or .webm (VP9), with its own size,\n"
-        "times, sound and subtitles. The predictions of past frames are averaged with weights exp(-A i), i frames\n"
-        "back, up to T frames; a new scene starts afresh. OUT appears when it is complete, or not at all; what an\n"
+        "times, sound and subtitles. Predictions are averaged over the frames before and after, for longer where\n"
+        "nothing moves; a new scene starts afresh. With --method kernel they are averaged as in the paper, with\n"
+        "weights exp(-A i), i frames back, up to T frames. OUT appears when it is complete, or not at all; what an\n"
         "interrupted run has coloured, but for the last half minute of film, is kept for --resume.",
         "video old.mp4 new.mp4",
         "video old.avi out/ --window 0                  each frame by itself",
-        "video old.mp4 new.mp4 --method still           steadier where nothing moves",
-        "video old.mp4 new.mkv --method motion --side-by-side",
+        "video old.mp4 new.mkv --method kernel --side-by-side",
         "video old.mp4 new.mp4 --resume                 go on after an interruption",
     )
     parser.add_argument("film", metavar="IN", type=Path, help="the film")
@@ -36,11 +36,11 @@ def add_arguments(commands: Commands) -> None:
     )
     parser.add_argument(
         "--method",
-        choices=SMOOTHERS,
-        default=SMOOTHERS[0],
+        choices=METHODS,
+        default=METHODS[-1],
         help="the paper's kernel; endless; with a longer memory where nothing moves; as the paper's authors' code has "
         "it; weighted by confidence; along the motion; carrying confident pixels as seeds; averaging colours, to "
-        "compare (default: kernel)",
+        "compare; like still, but looking 48 frames ahead, too (default: steady)",
     )
     parser.add_argument("--no-cuts", dest="cuts", action="store_false", help="average across scene cuts, too")
     parser.add_argument("--side-by-side", action="store_true", help="the gray film at the left")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from colorlib.video.encoder import *
     from colorlib.video.film import *
     from colorlib.video.frames import *
+    from colorlib.video.lookahead import *
     from colorlib.video.metrics import *
     from colorlib.video.motion import *
     from colorlib.video.pieces import *
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazily(
     __name__,
     {
-        "smoothing": "ColorKernel ConfidenceKernel frames_until_forgotten published_alpha smooth_colors Smoother "
-        "StillKernel TemporalKernel",
+        "smoothing": "average_of ColorKernel ConfidenceKernel counted frames_until_forgotten published_alpha "
+        "smooth_colors Smoother StillKernel TemporalKernel",
+        "lookahead": "Lookahead",
         "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
         "cuts": "correlation SceneCuts thumbnail",
         "clock": "Clock Growing",
@@ -31,8 +33,8 @@ __getattr__, __dir__, __all__ = lazily(
         "encoder": "encode_clip ENCODERS FilmWriter",
         "tracks": "assemble can_hold Tracks",
         "pieces": "keeping kept_pictures Pieces",
-        "pipeline": "ahead chroma_planes colorize_film paint_all paint_picture place_for Report small_luma SMOOTHERS "
-        "VideoColorizer",
+        "pipeline": "ahead chroma_planes colorize_film METHODS paint_all paint_picture place_for prepared Prepared "
+        "Report small_luma SMOOTHERS VideoColorizer",
         "shots": "camera_move joined MOVES real_clip Shot visible",
         "metrics": "color_distribution_consistency flicker lag predictions score score_shot smoothed_chroma "
         "still_pixels summarize_shots times_steadier warp_error",

@@ -14,9 +14,11 @@ from torch import Tensor
 from colorlib.color.spaces import chroma_of, merge_luma_chroma
 from colorlib.evaluation.intervals import Interval, bootstrap
 from colorlib.evaluation.metrics import colorfulness
+from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
+from colorlib.video.lookahead import Lookahead
 from colorlib.video.motion import warp
-from colorlib.video.pipeline import SMOOTHERS
+from colorlib.video.pipeline import METHODS
 from colorlib.video.shots import Shot
 from colorlib.video.smoothing import Smoother, smooth_colors
 
@@ -87,16 +89,19 @@ def predictions(colorizer: Colorizer, luma: Tensor) -> Tensor:
 
 
 def smoothed_chroma(
-    probabilities: Tensor, luma: Tensor, smoother: Smoother | None, colors: Tensor, temperature: float
+    probabilities: Tensor, luma: Tensor, smoother: Smoother | Lookahead | None, colors: Tensor, temperature: float
 ) -> Tensor:
-    """The chrominance (t, 2, h, w) of a film after smoothing (None: frame by frame) and the annealed mean."""
+    """The chrominance (t, 2, h, w) of a scene after smoothing (None: frame by frame) and the annealed mean."""
+    if isinstance(smoother, Lookahead):
+        steady = [q for p, y in zip(probabilities, luma) for q in smoother.push(p, y)] + smoother.flush()
+        return torch.stack([annealed_mean(q.log(), colors, smoother.cooler * temperature) for q in steady])
     return torch.stack([smooth_colors(smoother, p, y, colors, temperature) for p, y in zip(probabilities, luma)])
 
 
 def score_shot(
     shot: Shot,
     colorizer: Colorizer,
-    methods: Sequence[str] = tuple(SMOOTHERS),
+    methods: Sequence[str] = tuple(METHODS),
     alpha: float = 0.2,
     window: float = 20,
     temperature: float | None = None,
@@ -106,7 +111,7 @@ def score_shot(
     probabilities = predictions(colorizer, shot.luma)
     films = {"truth": chroma_of(shot.truth)}
     for name in ("frame by frame", *methods):
-        smoother = SMOOTHERS[name](alpha, window) if name in SMOOTHERS else None
+        smoother = METHODS[name](alpha, window) if name in METHODS else None
         films[name] = smoothed_chroma(probabilities, shot.luma, smoother, colorizer.bins.colors, temperature)
     return {name: score(shot, chroma) for name, chroma in films.items()}
 

@@ -5,14 +5,15 @@ pictures themselves are only copied. That is what makes colouring faster than sh
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from math import ceil, inf
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import av
 import numpy as np
@@ -25,12 +26,14 @@ from tqdm.auto import tqdm
 from colorlib.color.spaces import merge_luma_chroma
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
+from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
 from colorlib.video.encoder import ENCODERS
 from colorlib.video.film import Film, Picture, open_film
 from colorlib.video.frames import BLACK, BT601, WHITE, ColorStandard
+from colorlib.video.lookahead import Lookahead
 from colorlib.video.motion import MotionKernel, SeedKernel
 from colorlib.video.pieces import SECONDS, Pieces, keeping
 from colorlib.video.smoothing import (
@@ -57,13 +60,16 @@ SMOOTHERS: dict[str, Callable[[float, float], Smoother]] = {
     "seeds": SeedKernel,
     "colors": ColorKernel,
 }
+METHODS: dict[str, Callable[[float, float], Smoother | Lookahead]] = SMOOTHERS | {
+    "steady": lambda alpha, window: Lookahead(alpha),
+}
 
 
 class VideoColorizer:
     """Colours a film frame by frame, remembering what a smoother needs of the past.
 
-    ``method`` names one of `SMOOTHERS`; ``window=0`` colours each frame by itself, whatever the method. With ``cuts``
-    a new scene starts afresh.
+    ``method`` names one of `METHODS`; ``window=0`` colours each frame by itself, whatever the method. With ``cuts``
+    a new scene starts afresh. The method ``"steady"`` looks ahead, so it wants the whole film: `chromas`.
 
     >>> import colorlib
     >>> video = VideoColorizer(colorlib.load())
@@ -80,14 +86,14 @@ class VideoColorizer:
         temperature: float | None = None,
         cuts: bool = True,
     ):
-        if method not in SMOOTHERS:
-            raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(SMOOTHERS)}")
+        if method not in METHODS:
+            raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(METHODS)}")
         self.colorizer = colorizer
         self.temperature = colorizer.temperature if temperature is None else temperature
         if not 0 <= self.temperature < inf:
             raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
-        self.smoother: Smoother = SMOOTHERS[method](alpha, window) if window > 0 else paper
+        self.smoother = METHODS[method](alpha, window) if window > 0 else paper
         self.cuts = cuts
         self.settings = {"alpha": alpha, "window": str(window), "method": method, "cuts": cuts}
         self.settings |= {"temperature": self.temperature, "model": fingerprint(colorizer)}
@@ -103,14 +109,38 @@ class VideoColorizer:
     @torch.inference_mode()
     def chroma(self, luma: Tensor) -> Tensor:
         """The next frame's luma (h, w) in [0, 1] -> its smoothed chrominance (2, h, w) on the CPU."""
-        cut = self.cut_detector is not None and self.cut_detector(luma)
-        self.cuts_found += cut
-        if cut or luma.shape != self._shape:
+        if isinstance(self.smoother, Lookahead):
+            raise ColorlibError("the method 'steady' looks ahead: give it all frames, VideoColorizer.chromas(lumas)")
+        if self._begins_scene(luma):
             self.smoother.reset()
-            self._shape = luma.shape
         luma = luma.to(self.colorizer.device)
         probabilities, colors = self.colorizer.probabilities(luma), self.colorizer.bins.colors
         return smooth_colors(self.smoother, probabilities, luma, colors, self.temperature).cpu()
+
+    @torch.inference_mode()
+    def chromas(self, lumas: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The smoothed chrominance (2, h, w) of each luma (h, w) of a film, in turn."""
+        if not isinstance(self.smoother, Lookahead):
+            yield from map(self.chroma, lumas)
+            return
+        for luma in lumas:
+            if self._begins_scene(luma):
+                yield from map(self._color, self.smoother.flush())
+            luma = luma.to(self.colorizer.device)
+            yield from map(self._color, self.smoother.push(self.colorizer.probabilities(luma), luma))
+        yield from map(self._color, self.smoother.flush())
+
+    def _begins_scene(self, luma: Tensor) -> bool:
+        """Whether the next frame has nothing to do with the last one: a cut, or another size."""
+        cut = self.cut_detector is not None and self.cut_detector(luma)
+        self.cuts_found += cut
+        resized, self._shape = luma.shape != self._shape, luma.shape
+        return cut or resized
+
+    def _color(self, probabilities: Tensor) -> Tensor:
+        """Probabilities (n, h, w) that are averages of many frames -> their chrominance (2, h, w) on the CPU."""
+        colors, temperature = self.colorizer.bins.colors, Lookahead.cooler * self.temperature
+        return annealed_mean(probabilities.log(), colors, temperature).cpu()
 
     def colorize(self, image: Any) -> np.ndarray:
         """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""
@@ -205,21 +235,41 @@ def _from(film: Film, video: VideoColorizer, end: int | None) -> Generator[Pictu
 
 
 def paint_all(pictures: Generator[Picture], video: VideoColorizer, side_by_side: bool) -> Generator[Picture]:
-    """Colour the pictures of a film."""
-    with closing(pictures):
+    """Colour the pictures of a film. As many of them wait as the smoother looks ahead."""
+    waiting: deque[Prepared] = deque()
+
+    def lumas() -> Iterator[Tensor]:
         for picture in pictures:
-            yield paint_picture(picture, video, side_by_side)
+            waiting.append(prepared(picture, video.colorizer.input_size))
+            yield waiting[-1].luma
+
+    with closing(pictures):
+        for chroma in video.chromas(lumas()):
+            yield paint_picture(waiting.popleft(), chroma, side_by_side)
 
 
-def paint_picture(picture: Picture, video: VideoColorizer, side_by_side: bool = False) -> Picture:
-    """Colour one picture. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
+class Prepared(NamedTuple):
+    """A picture, its plane (H, W) of even sides, and the small luma (h, w) that the network sees of it."""
+
+    picture: Picture
+    plane: np.ndarray
+    luma: Tensor
+
+
+def prepared(picture: Picture, longest: int) -> Prepared:
+    """A picture made ready. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
     plane = np.pad(picture.luma, [(0, side % 2) for side in picture.luma.shape], mode="edge")
-    luma = small_luma(plane, video.colorizer.input_size)
-    chroma = chroma_planes(plane, luma, video.chroma(luma), picture.standard)
+    return Prepared(picture, plane, small_luma(plane, longest))
+
+
+def paint_picture(ready: Prepared, chroma: Tensor, side_by_side: bool = False) -> Picture:
+    """Give a picture its colours, predicted as chrominance (2, h, w) of its small luma."""
+    picture, plane, luma = ready
+    planes = chroma_planes(plane, luma, chroma, picture.standard)
     if side_by_side:
         plane = np.concatenate([plane, plane], axis=1)
-        chroma = np.concatenate([np.full_like(chroma, 128), chroma], axis=2)
-    return Picture(plane, picture.pts, chroma, picture.standard)
+        planes = np.concatenate([np.full_like(planes, 128), planes], axis=2)
+    return Picture(plane, picture.pts, planes, picture.standard)
 
 
 def small_luma(plane: np.ndarray, longest: int) -> Tensor:

@@ -131,10 +131,10 @@ class StillKernel(Smoother):
     """The paper's kernel with a longer memory where nothing moves, and a shorter one where much does [ours].
 
     S_t = b · S_{t-1} + p_t, divided by the sum of its weights, with a decay b of each pixel's own. While its luma (over
-    3 x 3 pixels: grain is no motion) is within 0.02 of its own average so far, the past fades ten times slower than in
-    the kernel, b = e^(-α/10). Where it differs by more, by d, something moved: the past then weighs no more than in the
-    kernel, and b = e^(-α - (d/0.2)²). A slow fade soon leaves its average, and does not pass for stillness. One map is
-    kept; the window is endless.
+    3 x 3 pixels: grain is no motion) is within 0.02 of its own average so far, the past fades ``patience`` times slower
+    than in the kernel, b = e^(-α/patience). Where it differs by more, by d, something moved: the past then weighs no
+    more than in the kernel, and b = e^(-α - (d/0.2)²). A slow fade soon leaves its average, and does not pass for
+    stillness. One map is kept; the window is endless.
 
     >>> kernel, gray = StillKernel(alpha=0.5), torch.full((1, 1), 0.5)
     >>> _, still = kernel(torch.ones(1, 1, 1), gray), kernel(torch.zeros(1, 1, 1), gray)
@@ -144,26 +144,39 @@ class StillKernel(Smoother):
     True
     """
 
-    def __init__(self, alpha: float = 0.2, window: float = inf):
-        self.still_decay, self.decay = exp(-alpha / 10), exp(-alpha)
+    def __init__(self, alpha: float = 0.2, window: float = inf, patience: float = 10):
+        self.still_decay, self.decay = exp(-alpha / patience), exp(-alpha)
         self.most = -1 / expm1(-alpha) if alpha else inf  # the sum of the kernel's weights
-        self.memory = frames_until_forgotten(alpha / 10)
+        self.memory = frames_until_forgotten(alpha / patience)
         self.reset()
 
     def reset(self) -> None:
         self.total: Tensor | None = None
 
     def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
-        blurred = F.avg_pool2d(luma[None], 3, stride=1, padding=1, count_include_pad=False)
-        frame = torch.cat([probabilities, blurred, torch.ones_like(blurred)])  # the last sums up the weights
+        return average_of(self.weighted_sum(counted(probabilities, luma)))
+
+    def weighted_sum(self, frame: Tensor) -> Tensor:
+        """Take in the next frame as `counted` makes it (n + 2, h, w), and return S_t of the same shape."""
         if self.total is None:
             self.total = frame
         else:
             *_, average, weight = self.total
-            change = (blurred[0] - average / weight).abs()
+            change = (frame[-2] - average / weight).abs()
             moved = self.decay * (self.most / weight).clamp(max=1) * torch.exp(-((change / 0.2) ** 2))
             self.total = torch.where(change < 0.02, self.still_decay, moved) * self.total + frame
-        return self.total[:-2] / self.total[-1]
+        return self.total
+
+
+def counted(probabilities: Tensor, luma: Tensor) -> Tensor:
+    """Probabilities (n, h, w), the luma (h, w) over 3 x 3 pixels and a 1: (n + 2, h, w), to be summed alike."""
+    blurred = F.avg_pool2d(luma[None], 3, stride=1, padding=1, count_include_pad=False)
+    return torch.cat([probabilities, blurred, torch.ones_like(blurred)])
+
+
+def average_of(total: Tensor) -> Tensor:
+    """A weighted sum of frames as `counted` makes them (n + 2, h, w) -> their average probabilities (n, h, w)."""
+    return total[:-2] / total[-1]
 
 
 def published_alpha(alpha: float) -> float:

@@ -12,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from colorlib import ColorlibError
-from colorlib.cli.video import SMOOTHERS as NAMES
+from colorlib.cli.video import METHODS as NAMES
 from colorlib.color import chroma_of, luma_of
 from colorlib.data import write_photo
 from colorlib.prediction import Colorizer
 from colorlib.video import (
+    METHODS,
     MOVES,
     SMOOTHERS,
     ColorKernel,
@@ -194,7 +195,7 @@ def test_averaged_colours_are_a_mixture_and_averaged_probabilities_a_choice() ->
 
 
 def test_the_shell_names_the_same_smoothers() -> None:
-    assert tuple(SMOOTHERS) == NAMES
+    assert tuple(METHODS) == NAMES
 
 
 def test_unsure_frames_have_less_say() -> None:
