@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import colorlib
 from colorlib import ColorlibError, cli
 from colorlib.prediction import Colorizer
 from colorlib.video import (
@@ -326,6 +327,26 @@ def test_an_interrupted_film_goes_on_where_it_was(tmp_path, video, monkeypatch):
         report = colorize_film(source, target, video, progress=False, resume=True)
     assert report.pictures == 200 and times(target) == times(whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.mp4", "old.mkv", "whole.mp4"]
+    with av.open(str(target)) as one, av.open(str(whole)) as two:
+        pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
+        assert max(np.abs(a.to_ndarray().astype(int) - b.to_ndarray()).mean() for a, b in pairs) < 0.5
+
+
+def test_looking_ahead_it_goes_on_where_it_was(tmp_path, tiny_checkpoint, monkeypatch):
+    """The film looks as if it had never been interrupted, and no picture is lost that waited for others."""
+    video = VideoColorizer(colorlib.load(tiny_checkpoint), method="steady")
+    source = corpus_films.write(tmp_path / "old.mkv", count=200)
+    target, whole = tmp_path / "new.mp4", tmp_path / "whole.mp4"
+    for module in (pieces, pipeline):
+        monkeypatch.setattr(module, "SECONDS", 2)
+    assert colorize_film(source, whole, video, progress=False).pictures == 200
+    with monkeypatch.context() as interrupted:
+        fail_at(130, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            colorize_film(source, target, video, progress=False)
+    assert kept_pictures(target) >= 48
+    assert colorize_film(source, target, video, progress=False, resume=True).pictures == 200
+    assert times(target) == times(whole)
     with av.open(str(target)) as one, av.open(str(whole)) as two:
         pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
         assert max(np.abs(a.to_ndarray().astype(int) - b.to_ndarray()).mean() for a, b in pairs) < 0.5
