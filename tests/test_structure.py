@@ -23,7 +23,7 @@ READING_ORDER = {
     "training": "losses config photos batches teachers state loop",
     "prediction": "annealing upsampling colorizer propagation reference hints",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
-    "video": "smoothing motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
+    "video": "smoothing lookahead motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
     "course": "exercises figures quotations claims trainings plots widgets workbook",
     "cli": "shared colorize video models evaluate data bins train workbook",
 }
