@@ -259,7 +259,7 @@ class Prepared(NamedTuple):
 def prepared(picture: Picture, longest: int) -> Prepared:
     """A picture made ready. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
     missing = [(0, side % 2) for side in picture.luma.shape]
-    plane = np.pad(picture.luma, missing, mode="edge") if (0, 1) in missing else picture.luma
+    plane = np.pad(picture.luma, missing, mode="edge") if (0, 1) in missing else np.ascontiguousarray(picture.luma)
     return Prepared(picture, plane, small_luma(plane, longest))
 
 
