@@ -51,7 +51,7 @@ if (input && Math.min(x, y, 1 - x, 1 - y) >= 0) {
     for (const name of ['input', 'change']) input.dispatchEvent(new Event(name, {bubbles: true}));
 }"""
 UPLOADS = "up to 10 MB; up to 200 MB if JupyterLab was opened with <code>make lab</code>"  # as its Makefile says
-LOOK = {"style": {"description_width": "12em"}, "layout": {"width": "34em", "max_width": "98%"}}
+LOOK = {"style": {"description_width": "16em"}, "layout": {"width": "38em", "max_width": "98%"}}
 
 
 def panel(
