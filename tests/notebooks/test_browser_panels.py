@@ -1,4 +1,4 @@
-"""The panels of the analysis notebooks in a real JupyterLab: slider, keyboard, a click on a photo, an upload, buttons.
+"""Every panel of the course in a real JupyterLab: sliders, lists, keyboard, a click on a photo, an upload, buttons.
 
 Only the cells that a panel needs are run, with few photos. A slow machine makes these tests slow, but not fail.
 """
@@ -7,9 +7,11 @@ import ast
 import re
 import symtable
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
 from playwright.sync_api import Locator, Page
@@ -20,8 +22,33 @@ from colorlib.data import write_photo
 from colorlib.files import read_rows
 from colorlib.prediction import read_hints
 
-pytestmark = pytest.mark.slow
+ANSWERS = "answers.csv"
+PANELS: dict[str, dict[str, object]] = {  # every notebook with a panel, and parameters that make it quick
+    "00_start_here": {"temperatures": [1.0]},
+    "01_color_bins": {"frame": 80},
+    "02_weight_maps": {"frame": 80},
+    "03_dataset": {},
+    "04_colorunet": {"max_steps": 1},
+    "05_training": {},
+    "06_temperature": {"photo_count": 4},
+    "07_confidence_maps": {"photo_count": 4},
+    "08_color_histograms": {"photo_count": 4, "test_trials": 2, "visible_seconds": 0.0, "answers_file": ANSWERS},
+    "09_data_augmentation": {"photo_count": 4},
+    "10_dataset_variety": {},
+    "11_video_smoothing": {"frames": 8, "clip_frames": 8},
+    "12_seeds_and_hints": {"photo_count": 2},
+    "13_paper_vs_code": {"photo_count": 2},
+}
+OWN = {"04_colorunet", "06_temperature", "07_confidence_maps", "08_color_histograms", "12_seeds_and_hints"}  # own tests
+MAKERS = ("panel", "hint_panel", "trial_panel")  # the functions that make one
 BARS = GAP + 110  # below the photos of notebook 06
+PANEL = ".colorlib-panel"
+CONTROLS = ", ".join(f"{PANEL} {kind}" for kind in ("select", ".noUi-handle", ".widget-upload"))
+COMPLAINT = ":is([data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr'])"
+FAILURE = f".jp-OutputArea {COMPLAINT}:has-text('Traceback')"
+ERRORS = (
+    f".jp-OutputArea {COMPLAINT}, .jp-OutputArea [role=alert]"  # an alert elsewhere is JupyterLab's, about its news
+)
 
 
 def scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -39,23 +66,36 @@ def variables(source: str) -> tuple[set[str], set[str]]:
     return sets, reads - sets
 
 
-def shortened(stem: str, *panels: str, **parameters: object) -> nbformat.NotebookNode:
-    """The cells that call ``panels``, those that define what they use, and so on up to the parameters."""
-    notebook = nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    calls = tuple(f"{panel}(" for panel in panels)
+def makes_a_panel(source: str) -> bool:
+    calls = tuple(f"{maker}(" for maker in MAKERS)
+    return any(ast.unparse(statement).startswith(calls) for statement in ast.parse(source).body)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def notebook_of(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
+    """With a kernel, or JupyterLab would ask for one."""
+    return nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    )
+
+
+def shortened(stem: str) -> nbformat.NotebookNode:
+    """The cells that make panels, those that define what they use, and so on up to the parameters, set to be quick."""
+    cells = code_cells(NOTEBOOKS / f"{stem}.ipynb")
     kept: list[nbformat.NotebookNode] = []
     wanted: set[str] = set()
-    for number, cell in reversed(list(enumerate(cells))):
+    for cell in reversed(cells):
         sets, needs = variables(cell.source)
-        is_panel = any(ast.unparse(statement).startswith(calls) for statement in ast.parse(cell.source).body)
-        if number < 2 or is_panel or sets & wanted:
+        always = cell is cells[0] or "start_notebook(" in cell.source
+        if always or makes_a_panel(cell.source) or sets & wanted:
             wanted = wanted - sets | needs
             cell.outputs, cell.execution_count = [], None
             kept.insert(0, cell)
-    kept[0].source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
-    notebook.cells = kept
-    return notebook
+    kept[0].source += "".join(f"\n{name} = {value!r}" for name, value in PANELS[stem].items())
+    return notebook_of(kept)
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +106,11 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, str]]:
         yield folder, address
 
 
-@pytest.fixture
-def opened(request, lab) -> Iterator[Page]:
-    """A page with the shortened notebook of the test's parameter, run, its panel in view."""
+@contextmanager
+def run_in(lab: tuple[Path, str], stem: str, content: nbformat.NotebookNode) -> Iterator[Page]:
+    """A page with a notebook of that name, all of its cells run, its panel in view."""
     folder, address = lab
-    stem, panels, parameters = request.param
-    nbformat.write(shortened(stem, *panels, **parameters), folder / f"{stem}.ipynb")
+    nbformat.write(content, folder / f"{stem}.ipynb")
     with browser_page() as page:
         # A workspace of its own: JupyterLab would open the notebooks of earlier tests again, with their panels.
         own = address.replace("/lab/tree/", f"/lab/workspaces/{stem}/tree/")
@@ -80,17 +119,30 @@ def opened(request, lab) -> Iterator[Page]:
         idle.wait_for(timeout=3 * MINUTE)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        picture(page).wait_for(state="attached", timeout=5 * MINUTE)
+        page.locator(f"{PANEL} img, {FAILURE}").first.wait_for(state="attached", timeout=10 * MINUTE)
         idle.wait_for(timeout=5 * MINUTE)
+        assert errors(page) == []
         yield page
 
 
-def notebook(stem: str, *panels: str, **parameters: object) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("opened", [(stem, panels, parameters)], ids=[stem], indirect=True)
+@pytest.fixture
+def opened(request, lab) -> Iterator[Page]:
+    """A page with the shortened notebook of the test's parameter, run, its panel in view."""
+    with run_in(lab, request.param, shortened(request.param)) as page:
+        yield page
+
+
+def notebook(*stems: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("opened", stems, indirect=True)
+
+
+def errors(page: Page) -> list[str]:
+    """What cells and panels complain of; a bar of progress is no complaint."""
+    return [text for text in page.locator(ERRORS).all_inner_texts() if "%|" not in text]
 
 
 def picture(page: Page) -> Locator:
-    return page.locator(".colorlib-panel img")
+    return page.locator(f"{PANEL} img")
 
 
 def natural_size(page: Page) -> list[int]:
@@ -106,14 +158,46 @@ def press(page: Page, handle: int, key: str) -> Callable[[], None]:
 def choose_file(page: Page, path: Path) -> Callable[[], None]:
     def action() -> None:
         with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="or your own photo").click()
+            page.locator(f"{PANEL} .widget-upload").click()
         chooser.value.set_files(path)
 
     return action
 
 
 def choose_from_list(page: Page, number: int, which: int = 0) -> Callable[[], object]:
-    return lambda: page.locator(".colorlib-panel select").nth(which).select_option(index=number)
+    return lambda: page.locator(f"{PANEL} select").nth(which).select_option(index=number)
+
+
+def change(page: Page, control: Locator, photo: Path) -> Callable[[], object]:
+    """A list's next entry, the other end of a slider, a file for an upload."""
+
+    def action() -> object:
+        control.scroll_into_view_if_needed()
+        match control.evaluate("control => control.tagName"):
+            case "SELECT":
+                return control.select_option(
+                    index=control.evaluate("list => (list.selectedIndex + 1) % list.options.length")
+                )
+            case "BUTTON":
+                return choose_file(page, photo)()
+        at_the_start = control.get_attribute("aria-valuenow") == control.get_attribute("aria-valuemin")
+        return control.press("End" if at_the_start else "Home")
+
+    return action
+
+
+def move_every_control(page: Page, stem: str, photo: Path) -> None:
+    """Change each control of a panel, from top to bottom: none is missing, and each changes the picture."""
+    written = [ast.walk(ast.parse(cell.source)) for cell in code_cells(NOTEBOOKS / f"{stem}.ipynb")]
+    calls = [node for nodes in written for node in nodes if isinstance(node, ast.Call)]
+    (named,) = (len(call.keywords) for call in calls if ast.unparse(call.func) == "panel")
+    controls = page.locator(CONTROLS)
+    assert controls.count() == named
+    cut = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"
+    assert page.locator(f"{PANEL} .widget-label").evaluate_all(cut) == []
+    for place in range(named):
+        after(page, change(page, controls.nth(place), photo))
+    assert errors(page) == []
 
 
 def number(text: str, before: str = "", behind: str = "") -> float:
@@ -128,8 +212,31 @@ def place_of(alt: str) -> tuple[float, float]:
     return number(alt, behind=" % from the left"), number(alt, behind=" % from the top")
 
 
-@notebook("04_colorunet", "panel", max_steps=1)
-def test_what_a_unit_sees(opened):
+@pytest.fixture
+def own_photo(synthetic_photo: np.ndarray, tmp_path: Path) -> Path:
+    write_photo(tmp_path / "my holiday.png", synthetic_photo)
+    return tmp_path / "my holiday.png"
+
+
+def test_every_notebook_with_a_panel_is_in_the_table():
+    with_panel = {
+        path.stem for path in NOTEBOOKS.glob("*.ipynb") if any(makes_a_panel(c.source) for c in code_cells(path))
+    }
+    assert with_panel == PANELS.keys()
+    for stem, parameters in PANELS.items():
+        first = code_cells(NOTEBOOKS / f"{stem}.ipynb")[0]
+        assert parameters.keys() <= variables(first.source)[0], f"{stem} has no such parameter"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("opened", "stem"), [(stem, stem) for stem in PANELS if stem not in OWN], indirect=["opened"])
+def test_every_control_moves_the_picture(opened, stem, own_photo):
+    move_every_control(opened, stem, own_photo)
+
+
+@pytest.mark.slow
+@notebook("04_colorunet")
+def test_what_a_unit_sees(opened, own_photo):
     before, now = after(opened, choose_from_list(opened, 1, which=1))  # another cell of the network
     assert "output" in before and "output" not in now
     width, height = natural_size(opened)
@@ -139,10 +246,12 @@ def test_what_a_unit_sees(opened):
     target = {"x": zoom * 0.25 * photo, "y": zoom * 0.7 * height}
     before, now = after(opened, lambda: picture(opened).click(position=target))
     assert place_of(before) == (50, 50) and place_of(now) == pytest.approx((25, 70), abs=1)
+    move_every_control(opened, "04_colorunet", own_photo)
 
 
-@notebook("06_temperature", "panel", photo_count=4, examples=[])
-def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, tmp_path):
+@pytest.mark.slow
+@notebook("06_temperature")
+def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, own_photo):
     before, now = after(opened, drag(opened, 0, 25))
     assert number(now, "temperature ") > 1.1 * number(before, "temperature ")
 
@@ -160,36 +269,28 @@ def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, tmp_pat
     before, now = after(opened, lambda: picture(opened).click(position=target))
     assert place_of(now) == pytest.approx((25, 30), abs=1)
 
-    write_photo(tmp_path / "my holiday.png", synthetic_photo)
-    before, now = after(opened, choose_file(opened, tmp_path / "my holiday.png"))
+    before, now = after(opened, choose_file(opened, own_photo))
     assert now.startswith("my holiday.png, coloured by") and place_of(now) == place_of(before)
     assert natural_size(opened) == [2 * synthetic_photo.shape[1] + GAP, synthetic_photo.shape[0] + BARS]
     before, now = after(opened, choose_from_list(opened, 1))  # the upload is put away
     assert not now.startswith("my holiday")
 
 
-@notebook("07_confidence_maps", "panel", photo_count=4)
-def test_the_careful_painter(opened, synthetic_photo, tmp_path):
+@pytest.mark.slow
+@notebook("07_confidence_maps")
+def test_the_careful_painter(opened, own_photo):
     before, now = after(opened, press(opened, 0, "Home"))
     assert number(now, behind="% of") == 100
     before, now = after(opened, drag(opened, 0, 40))
     assert number(now, behind="% of") < 100
     before, now = after(opened, choose_from_list(opened, 1))
     assert now.split(":")[0] != before.split(":")[0]
-    write_photo(tmp_path / "my holiday.png", synthetic_photo)
-    before, now = after(opened, choose_file(opened, tmp_path / "my holiday.png"))
+    before, now = after(opened, choose_file(opened, own_photo))
     assert now.startswith("my holiday.png: ")
 
 
-@notebook(
-    "08_color_histograms",
-    "panel",
-    "trial_panel",
-    photo_count=4,
-    test_trials=2,
-    visible_seconds=0.0,
-    answers_file="answers.csv",
-)
+@pytest.mark.slow
+@notebook("08_color_histograms")
 def test_two_knobs_and_the_human_test_by_keyboard(opened, lab):
     before, now = after(opened, drag(opened, 0, -60))
     assert number(now, "λ = ") < number(before, "λ = ") and number(now, "T = ") == number(before, "T = ")
@@ -211,12 +312,13 @@ def test_two_knobs_and_the_human_test_by_keyboard(opened, lab):
     opened.keyboard.press("Tab")  # from the left button to the right one
     opened.keyboard.press("Space")
     opened.get_by_text("Thank you!").wait_for()
-    answers = read_rows(lab[0] / "answers.csv")
+    answers = read_rows(lab[0] / ANSWERS)
     assert [answer["chosen_side"] for answer in answers] == ["left", "right"]
     assert len({answer["photo"] for answer in answers}) == 2
 
 
-@notebook("12_seeds_and_hints", "hint_panel", photo_count=2)
+@pytest.mark.slow
+@notebook("12_seeds_and_hints")
 def test_hints_by_mouse_and_keyboard_undone_saved_and_loaded(opened, lab):
     def button(name: str) -> Locator:
         return opened.get_by_role("button", name=name, exact=True)
@@ -230,7 +332,7 @@ def test_hints_by_mouse_and_keyboard_undone_saved_and_loaded(opened, lab):
     before, now = after(opened, lambda: picture(opened).click(position=target))
     assert hints(now) == 0 and place_of(now) == pytest.approx((30, 60), abs=1)
 
-    likeliest = opened.locator(".colorlib-panel").locator("xpath=..").locator("button[title*='probability']").first
+    likeliest = opened.locator(PANEL).locator("xpath=..").locator("button[title*='probability']").first
     share = str(likeliest.text_content())
     assert now.endswith(f"with {share}")  # the first swatch is what the alternative text names
     before, now = after(opened, likeliest.click)
