@@ -1,7 +1,9 @@
 """What several tests share: photos made up and real, colour bins, and a small trained-looking network on disk."""
 
+import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +115,13 @@ def tiny_checkpoint(tmp_path: Path, opinionated_network: ColorUNet, tiny_bins: C
 def colorizer(opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Colorizer:
     """A colorizer that looks at frames of 64 pixels."""
     return Colorizer(opinionated_network, tiny_bins, temperature=0.5, input_size=64)
+
+
+@pytest.fixture(scope="session")
+def onnx_packages() -> None:
+    """What the extra ``export`` brings. Without it the test is skipped, except where CI says that it has to run."""
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"CI is set, so the tests of the export have to run, but there is no {' and no '.join(missing)}")
+    if missing:
+        pytest.skip(f"needs {' and '.join(missing)}: pip install 'colorlib[export]'")

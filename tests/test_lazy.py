@@ -36,7 +36,8 @@ def test_nothing_heavy_is_imported_before_it_is_used(code):
 
 
 def test_the_help_of_every_command_needs_no_pytorch():
-    for command in ("colorize", "video", "models", "evaluate", "bins", "train", "workbook", "data prepare sun397"):
+    commands = "colorize", "video", "models", "export", "evaluate", "bins", "train", "workbook", "data prepare sun397"
+    for command in commands:
         code = f"from colorlib.cli import main\ntry:\n main({[*command.split(), '--help']!r})\nexcept SystemExit: pass"
         assert imported_by(code) == set(), command
 

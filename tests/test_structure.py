@@ -21,11 +21,11 @@ READING_ORDER = {
     "data": "decoding metadata photos writing finding datasets sources duplicates cache augment sevenfold",
     "models": "encoder networks checkpoints",
     "training": "losses config photos batches teachers state loop",
-    "prediction": "annealing upsampling colorizer propagation reference hints",
+    "prediction": "annealing upsampling colorizer propagation reference hints export",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
     "video": "smoothing lookahead motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
     "course": "exercises figures quotations claims trainings plots widgets workbook",
-    "cli": "shared colorize video models evaluate data bins train workbook",
+    "cli": "shared colorize video models export evaluate data bins train workbook",
 }
 IN_ORDER = [f"{room}.{name}".lstrip(".") for room, names in READING_ORDER.items() for name in names.split()]
 MODULES = sorted(

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from colorlib.cli import bins, colorize, data, evaluate, models, train, video, workbook
+from colorlib.cli import bins, colorize, data, evaluate, export, models, train, video, workbook
 from colorlib.cli.shared import Version, guarded, show_notes
 
 
@@ -40,6 +40,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (colorize, video, models, evaluate, data, bins, train, workbook):
+    for command in (colorize, video, models, export, evaluate, data, bins, train, workbook):
         command.add_arguments(commands)
     return parser

@@ -1,7 +1,6 @@
 """From scores to one colour: the annealed mean (paper §2.1, Figure 4)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from colorlib.errors import ColorlibError
@@ -20,7 +19,7 @@ def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:
     if not 0 <= temperature < float("inf"):
         raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature}")
     if temperature == 0:
-        return F.one_hot(logits.argmax(-3), logits.shape[-3]).movedim(-1, -3).to(logits)
+        return torch.zeros_like(logits).scatter(-3, logits.argmax(-3, keepdim=True), 1.0)
     # Subtracting the largest logit before dividing keeps the small differences that decide at low T.
     # And a temperature that float32 rounds to 0 would make 0 / 0 of the likeliest bin.
     return ((logits - logits.amax(-3, keepdim=True)) / max(temperature, 1e-30)).softmax(-3)

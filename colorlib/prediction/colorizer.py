@@ -21,6 +21,25 @@ from colorlib.prediction.upsampling import upsample_and_merge
 DEFAULT_MODEL = "liteunet"
 
 
+def forward_at_any_size(model: nn.Module, luma: Tensor) -> Tensor:
+    """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
+
+    The edges are repeated up to a multiple of the network's stride, and cut off again. An output of a smaller size is
+    enlarged to the luma's.
+
+    >>> from colorlib.models import build
+    >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50)).shape
+    torch.Size([2, 32, 33, 50])
+    """
+    height, width = luma.shape[-2:]
+    stride = int(model.stride)  # type: ignore[arg-type]
+    padded = F.pad(luma, (0, -width % stride, 0, -height % stride), mode="replicate")
+    output: Tensor = model(padded.contiguous(memory_format=torch.channels_last))
+    if output.shape[-2:] != padded.shape[-2:]:  # some networks answer at half the size
+        output = F.interpolate(output, padded.shape[-2:], mode="bilinear", align_corners=False)
+    return output[..., :height, :width]
+
+
 class Colorizer:
     """A trained network with its bins: gives any image colour.
 
@@ -99,28 +118,14 @@ class Colorizer:
         return self._output(luma)
 
     def _output(self, luma: "np.ndarray | Tensor") -> Tensor:
-        """What the network gives, (n, H, W) or (2, H, W), or a batch of these.
-
-        The edges are repeated up to a multiple of the network's stride, and cut off again. An output of a smaller size
-        is enlarged to the luma's.
-        """
+        """What the network gives, (n, H, W) or (2, H, W), or a batch of these."""
         luma = torch.as_tensor(luma, dtype=torch.float32, device=self.device)
         if luma.ndim not in (2, 3) or luma.numel() == 0:
             raise ColorlibError(f"a luma must have shape (H, W) or (B, H, W), got {tuple(luma.shape)}")
         height, width = luma.shape[-2:]
-        stride = int(self.model.stride)
-        padding = (0, -width % stride, 0, -height % stride)
         with torch.set_grad_enabled(torch.is_grad_enabled() and luma.requires_grad):
-            output = self._forward(luma.reshape(-1, 1, height, width), padding)
+            output = forward_at_any_size(self.model, luma.reshape(-1, 1, height, width))
         return output.reshape(*luma.shape[:-2], -1, height, width)
-
-    def _forward(self, luma: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-        """A batch (B, 1, H, W) through the network: (B, n, H, W)."""
-        padded = F.pad(luma, padding, mode="replicate")
-        output: Tensor = self.model(padded.contiguous(memory_format=torch.channels_last))
-        if output.shape[-2:] != padded.shape[-2:]:  # some networks answer at half the size
-            output = F.interpolate(output, padded.shape[-2:], mode="bilinear", align_corners=False)
-        return output[..., : luma.shape[-2], : luma.shape[-1]]
 
     def probabilities(self, luma: "np.ndarray | Tensor") -> Tensor:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""

@@ -335,7 +335,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["colorize", "models", "evaluate", "bins", "train", "workbook"])
+@pytest.mark.parametrize("name", ["colorize", "models", "export", "evaluate", "bins", "train", "workbook"])
 def test_every_command_explains_itself_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([name, "--help"])
