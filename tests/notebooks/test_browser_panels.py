@@ -14,14 +14,24 @@ import nbformat
 import numpy as np
 import pytest
 from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from colorlib.course import NOTEBOOKS
 from colorlib.course.plots import GAP
 from colorlib.data import write_photo
-from colorlib.files import read_rows
-from colorlib.prediction import read_hints
+from colorlib.files import PROJECT, read_rows
+from colorlib.prediction import Hint, format_hints, read_hints
 
+BROKEN = """
+import numpy as np
+from colorlib.course import panel, slider
+
+panel(
+    lambda dead, fails: np.full((200, 200, 3), 9 // fails, np.uint8),
+    "a square",
+    dead=slider("changes nothing", 1, 0, 9, 1),
+    fails=slider("fails at 0", 1, 0, 9, 1),
+)"""
 ANSWERS = "answers.csv"
 PANELS: dict[str, dict[str, object]] = {  # every notebook with a panel, and parameters that make it quick
     "00_start_here": {"temperatures": [1.0]},
@@ -100,8 +110,10 @@ def shortened(stem: str) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Iterator[tuple[Path, str]]:
-    """One JupyterLab for all tests here: its folder, and its address up to the name of a notebook."""
-    folder = tmp_path_factory.mktemp("lab")
+    """One JupyterLab for all tests here: its folder, beside the data, and its address up to the name of a notebook."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    (folder.parent / "data").symlink_to(PROJECT / "data")
     with jupyterlab(folder) as address:
         yield folder, address
 
@@ -229,6 +241,24 @@ def test_every_notebook_with_a_panel_is_in_the_table():
 
 
 @pytest.mark.slow
+def test_a_panel_broken_on_purpose_is_noticed(lab, own_photo, monkeypatch):
+    cells = [nbformat.v4.new_code_cell(source) for source in ("1 / 0", "print('never reached')")]
+    with pytest.raises(AssertionError, match="ZeroDivisionError"), run_in(lab, "error", notebook_of(cells)):
+        pass
+    with run_in(lab, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)])) as page:
+        dead, fails = (page.locator(CONTROLS).nth(place) for place in range(2))
+        monkeypatch.setattr("lab_in_browser.MINUTE", 5_000)  # long enough for nothing to happen
+        with pytest.raises(TimeoutError):
+            after(page, change(page, dead, own_photo))
+        assert errors(page) == []
+        page.set_default_timeout(5_000)
+        with pytest.raises(TimeoutError):
+            after(page, change(page, fails, own_photo))
+        (told,) = errors(page)
+        assert told.startswith("ZeroDivisionError")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("opened", "stem"), [(stem, stem) for stem in PANELS if stem not in OWN], indirect=["opened"])
 def test_every_control_moves_the_picture(opened, stem, own_photo):
     move_every_control(opened, stem, own_photo)
@@ -274,6 +304,7 @@ def test_temperature_a_pixel_and_your_own_photo(opened, synthetic_photo, own_pho
     assert natural_size(opened) == [2 * synthetic_photo.shape[1] + GAP, synthetic_photo.shape[0] + BARS]
     before, now = after(opened, choose_from_list(opened, 1))  # the upload is put away
     assert not now.startswith("my holiday")
+    move_every_control(opened, "06_temperature", own_photo)
 
 
 @pytest.mark.slow
@@ -287,17 +318,19 @@ def test_the_careful_painter(opened, own_photo):
     assert now.split(":")[0] != before.split(":")[0]
     before, now = after(opened, choose_file(opened, own_photo))
     assert now.startswith("my holiday.png: ")
+    move_every_control(opened, "07_confidence_maps", own_photo)
 
 
 @pytest.mark.slow
 @notebook("08_color_histograms")
-def test_two_knobs_and_the_human_test_by_keyboard(opened, lab):
+def test_two_knobs_and_the_human_test_by_keyboard(opened, lab, own_photo):
     before, now = after(opened, drag(opened, 0, -60))
     assert number(now, "λ = ") < number(before, "λ = ") and number(now, "T = ") == number(before, "T = ")
     before, now = after(opened, press(opened, 1, "ArrowRight"))
     assert number(now, "T = ") > number(before, "T = ")
     before, now = after(opened, choose_from_list(opened, 1))
     assert now.split(":")[0] != before.split(":")[0]
+    move_every_control(opened, "08_color_histograms", own_photo)
 
     def pair(number: int) -> None:
         for side in ("left", "right"):
@@ -339,11 +372,19 @@ def test_hints_by_mouse_and_keyboard_undone_saved_and_loaded(opened, lab):
     assert hints(now) == 1
     before, now = after(opened, press(opened, 0, "ArrowRight"))
     assert hints(now) == 1 and place_of(now)[0] == place_of(before)[0] + 1
+    before, now = after(opened, press(opened, 1, "ArrowUp"))
+    assert place_of(now)[1] == place_of(before)[1] + 1
 
     def use_any() -> None:
         button("Use this colour").focus()
         opened.keyboard.press("Space")
 
+    def type_hint() -> None:
+        text = opened.locator(f"{PANEL} textarea")
+        text.fill(format_hints([Hint(0.5, 0.5, (0.2, -0.1))]))
+        text.press("Tab")
+
+    opened.locator("input[type=color]").fill("#2050d0")
     before, now = after(opened, use_any)
     assert hints(now) == 2
     button("Save").click()
@@ -353,6 +394,8 @@ def test_hints_by_mouse_and_keyboard_undone_saved_and_loaded(opened, lab):
 
     before, now = after(opened, button("Undo").click)
     assert hints(now) == 1
+    before, now = after(opened, type_hint)
+    assert hints(now) == 1  # another one
     before, now = after(opened, button("Load").click)
     assert hints(now) == 2
     (lab[0] / "hints.json").write_text('{"hints": [{"x": 7}]}')
