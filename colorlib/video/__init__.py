@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "smoothing": "average_of ColorKernel ConfidenceKernel counted frames_until_forgotten published_alpha "
         "smooth_colors Smoother StillKernel TemporalKernel",
-        "lookahead": "Lookahead",
+        "lookahead": "COOLER Lookahead steady_color",
         "motion": "backward_flow diffuse inside Motion MotionKernel neighbours SeedKernel warp",
         "cuts": "correlation SceneCuts thumbnail",
         "clock": "Clock Growing",

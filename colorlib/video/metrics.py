@@ -14,9 +14,8 @@ from torch import Tensor
 from colorlib.color.spaces import chroma_of, merge_luma_chroma
 from colorlib.evaluation.intervals import Interval, bootstrap
 from colorlib.evaluation.metrics import colorfulness
-from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.video.lookahead import Lookahead
+from colorlib.video.lookahead import Lookahead, steady_color
 from colorlib.video.motion import warp
 from colorlib.video.pipeline import METHODS
 from colorlib.video.shots import Shot
@@ -93,8 +92,8 @@ def smoothed_chroma(
 ) -> Tensor:
     """The chrominance (t, 2, h, w) of a scene after smoothing (None: frame by frame) and the annealed mean."""
     if isinstance(smoother, Lookahead):
-        steady = [q for p, y in zip(probabilities, luma) for q in smoother.push(p, y)] + smoother.flush()
-        return torch.stack([annealed_mean(q.log(), colors, smoother.cooler * temperature) for q in steady])
+        steady = [average for p, y in zip(probabilities, luma) for average in smoother.push(p, y)] + smoother.flush()
+        return torch.stack([steady_color(average, colors, temperature) for average in steady])
     return torch.stack([smooth_colors(smoother, p, y, colors, temperature) for p, y in zip(probabilities, luma)])
 
 

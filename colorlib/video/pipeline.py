@@ -26,14 +26,13 @@ from tqdm.auto import tqdm
 from colorlib.color.spaces import merge_luma_chroma
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
-from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
 from colorlib.video.encoder import ENCODERS
 from colorlib.video.film import Film, Picture, open_film
 from colorlib.video.frames import BLACK, BT601, WHITE, ColorStandard
-from colorlib.video.lookahead import Lookahead
+from colorlib.video.lookahead import Lookahead, steady_color
 from colorlib.video.motion import MotionKernel, SeedKernel
 from colorlib.video.pieces import SECONDS, Pieces, keeping
 from colorlib.video.smoothing import (
@@ -137,10 +136,8 @@ class VideoColorizer:
         resized, self._shape = luma.shape != self._shape, luma.shape
         return cut or resized
 
-    def _color(self, probabilities: Tensor) -> Tensor:
-        """Probabilities (n, h, w) that are averages of many frames -> their chrominance (2, h, w) on the CPU."""
-        colors, temperature = self.colorizer.bins.colors, Lookahead.cooler * self.temperature
-        return annealed_mean(probabilities.log(), colors, temperature).cpu()
+    def _color(self, average: Tensor) -> Tensor:
+        return steady_color(average, self.colorizer.bins.colors, self.temperature).cpu()
 
     def colorize(self, image: Any) -> np.ndarray:
         """The next frame, any image that `Colorizer.colorize` takes, in colour: uint8 (H, W, 3) at its own size."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorlib import ColorlibError
 from colorlib.prediction import Colorizer, annealed_mean
-from colorlib.video import Lookahead, StillKernel, VideoColorizer, average_of, counted
+from colorlib.video import COOLER, Lookahead, StillKernel, VideoColorizer, average_of, counted
 
 
 def smoothed(film: Tensor, lumas: Tensor, **settings: float) -> Tensor:
@@ -109,7 +109,7 @@ def test_a_film_is_colored_scene_by_scene(colorizer: Colorizer) -> None:
     torch.testing.assert_close(whole, apart)
     probabilities = torch.stack([colorizer.probabilities(luma) for luma in lumas[:6]])
     expected = smoothed(probabilities, torch.stack(lumas[:6]))[2]
-    cooler = Lookahead.cooler * video.temperature
+    cooler = COOLER * video.temperature
     torch.testing.assert_close(whole[2], annealed_mean(expected.log(), colorizer.bins.colors, cooler))
 
 
