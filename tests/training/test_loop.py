@@ -578,14 +578,19 @@ def press_ctrl_c_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "draw_batch", batch_or_signal)
 
 
+def interrupt(config: TrainingConfig, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until somebody presses Ctrl-C at a step."""
+    with monkeypatch.context() as patch:
+        press_ctrl_c_at(step, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+
+
 @pytest.fixture
 def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
     """A run of 24 steps that was interrupted in its fourteenth, between two validations."""
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
-    with monkeypatch.context() as patch:
-        press_ctrl_c_at(13, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(config)
+    interrupt(config, 13, monkeypatch)
     assert [int(row["step"]) for row in history(Path(config.out_dir))] == [6, 12]
     return config
 
@@ -800,7 +805,7 @@ def test_a_teacher_answers_with_the_students_rebalancing(taught):
     assert whole.shape == (2, 4, 64, 64)
 
 
-def test_without_a_share_the_teacher_gives_its_bins_only(taught, monkeypatch):
+def test_without_a_share_the_teacher_gives_its_bins_only(taught):
     alone = train(replace(taught, teacher_weight=0.0, max_steps=3))
     bins = Path(taught.out_dir).parent / "bins.json"
     load_checkpoint(taught.teacher)[1].save(bins)
@@ -810,10 +815,7 @@ def test_without_a_share_the_teacher_gives_its_bins_only(taught, monkeypatch):
 
 
 def test_an_interrupted_student_goes_on_as_if_it_had_never_stopped(taught, monkeypatch):
-    with monkeypatch.context() as patch:
-        press_ctrl_c_at(13, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(taught)
+    interrupt(taught, 13, monkeypatch)
     moved = Path(taught.teacher).rename(Path(taught.out_dir).parent / "moved.safetensors")
     resumed = train(replace(taught, teacher=str(moved)))
     undisturbed = train(replace(taught, teacher=str(moved), out_dir=f"{taught.out_dir}-2"))
@@ -823,10 +825,7 @@ def test_an_interrupted_student_goes_on_as_if_it_had_never_stopped(taught, monke
 
 
 def test_a_run_does_not_go_on_under_another_teacher(taught, monkeypatch):
-    with monkeypatch.context() as patch:
-        press_ctrl_c_at(3, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(taught)
+    interrupt(taught, 3, monkeypatch)
     network, bins, record = load_checkpoint(taught.teacher)
     save_checkpoint(taught.teacher, network, bins, record | {"temperature": 0.5})
     with pytest.raises(ColorlibError, match=r"other settings \(teacher\)"):
