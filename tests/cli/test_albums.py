@@ -207,6 +207,20 @@ def test_what_was_passed_over_and_what_was_lost_is_said(run: Run, tmp_path: Path
     assert ["holiday.jpg is not a photo" in line for line in lines(err, "error")] == [True]
 
 
+def test_of_a_cameras_pair_of_pictures_the_first_is_colored_and_that_is_said(run: Run, tmp_path: Path) -> None:
+    left, right = (Image.fromarray(picture) for picture in (corpus.scene(), corpus.scene()[:, ::-1]))
+    left.save(tmp_path / "pair.jpg", "MPO", save_all=True, append_images=[right], quality=95)
+    assert Image.open(tmp_path / "pair.jpg").n_frames == 2
+    code, out, err = run("pair.jpg")
+    assert code == 0 and written(Path("out")) == ["pair.jpg"]
+    assert lines(err, "note") == ["colorlib: note: pair.jpg: of the pictures in it only the first was coloured"]
+    kept, first, second = (
+        luma_of(to_tensor(read_photo(path))) if isinstance(path, Path) else luma_of(to_tensor(np.asarray(path)))
+        for path in (Path("out/pair.jpg"), left, right)
+    )
+    assert (kept - first).abs().mean() < 0.02 < (kept - second).abs().mean()
+
+
 def test_what_is_finished_can_be_skipped(run: Run, tmp_path: Path) -> None:
     for name in ("album/a.png", "album/b.png"):
         save(name)

@@ -540,6 +540,8 @@ def test_train_makes_a_model_that_colors_and_can_go_on(
         ("steps", "setting=value"),
         ("max_steps=[", "'max_steps=['"),
         ("model=ResNet", "'ResNet'"),
+        ("compile=no", "compile must be one of auto, always, never; got False"),
+        ("photos=[~/nowhere at all]", "~/nowhere at all is not a folder"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(
