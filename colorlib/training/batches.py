@@ -78,9 +78,13 @@ def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
     return add_noise(luma, config.noise_std, generator)
 
 
-def forward(network: nn.Module, luma: Tensor) -> Tensor:
-    """The network's output in float32; on a GPU that has bfloat16 (since Ampere) it is computed in it."""
-    fast = luma.is_cuda and torch.cuda.get_device_capability(luma.device) >= (8, 0)
+def forward(network: nn.Module, luma: Tensor, precision: str = "auto") -> Tensor:
+    """The network's output in float32; ``precision`` is what it is computed in, see `TrainingConfig`.
+
+    The weights themselves, their gradients and batch norm's statistics are float32 either way.
+    """
+    has_it = luma.is_cuda and torch.cuda.get_device_capability(luma.device) >= (8, 0)  # since Ampere
+    fast = precision == "bfloat16" or (precision == "auto" and has_it)
     with torch.autocast(luma.device.type, torch.bfloat16, enabled=fast):
         output: Tensor = network(luma.contiguous(memory_format=torch.channels_last))
     return output.float()

@@ -129,6 +129,11 @@ class TrainingConfig:
     validate_every: int = setting(200, "steps between validations", 1)
     checkpoint_minutes: float = setting(2.0, "minutes between saved states", 0)
     device: str = setting("auto", "cpu, cuda, or auto")
+    precision: str = setting(
+        "auto",
+        "what the network computes in: auto (bfloat16 on a GPU that has it, else float32), float32 or bfloat16",
+        choices=("auto", "float32", "bfloat16"),
+    )
     compile: str = setting(
         "auto", "torch.compile: auto (on a GPU only), always or never", choices=("auto", "always", "never")
     )

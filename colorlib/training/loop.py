@@ -33,6 +33,7 @@ from colorlib.parallel import (
     find_device,
     init_process_group,
     is_main_process,
+    keep_freed_memory,
     my_share,
     rank_and_world_size,
     share_buffers,
@@ -50,7 +51,9 @@ LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
 
 
 @torch.no_grad()
-def validate(model: nn.Module, photos: PaddedPhotos, objective: Objective) -> dict[str, float]:
+def validate(
+    model: nn.Module, photos: PaddedPhotos, objective: Objective, precision: str = "auto"
+) -> dict[str, float]:
     """Loss and bin accuracy on whole photos, every pixel counting alike. Processes share the photos."""
     was_training = model.training
     model.eval()
@@ -59,7 +62,7 @@ def validate(model: nn.Module, photos: PaddedPhotos, objective: Objective) -> di
     for start in range(16 * rank, len(photos), 16 * ranks):
         batch = photos.take(slice(start, start + 16))
         mask = batch.mask()
-        output = forward(model, luma_of_photos(batch.rgb))
+        output = forward(model, luma_of_photos(batch.rgb), precision)
         rgb, mask = at_output_size(output, batch.rgb, mask)
         right = (objective.guess(output) == objective.bins.encode_rgb(rgb)) & mask
         sums += torch.stack([objective(output, rgb, mask) * mask.sum(), right.sum(), mask.sum()])
@@ -75,11 +78,12 @@ def local_loss(
     rgb: Tensor,
     mask: Tensor,
     teacher: Teacher | None = None,
+    precision: str = "auto",
 ) -> Tensor:
     """The loss of a batch. Of several processes each takes its share; the mean of what they get is the whole's loss."""
     ranks = rank_and_world_size()[1]
     mine, seen = my_share(mask), my_share(luma)
-    output = forward(network, seen)
+    output = forward(network, seen, precision)
     rgb, small = at_output_size(output, my_share(rgb), mine)
     loss = objective(output, rgb, small)  # a mean over the pixels of my photos
     if teacher is not None:
@@ -99,7 +103,7 @@ def training_step(
     """One step of training: a batch, the network's answer, its loss, and a small move downhill. Returns the loss."""
     rgb, mask = draw_batch(photos, step, config)
     luma = degrade_luma(luma_of_photos(rgb), step, config)
-    loss = local_loss(network, objective, luma, rgb, mask, teacher)
+    loss = local_loss(network, objective, luma, rgb, mask, teacher, config.precision)
     if config.loss_mean == "everything":
         loss = mean_over_everything(loss, mask, objective.outputs)
     for group in optimizer.param_groups:
@@ -125,6 +129,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
         KeyboardInterrupt: on Ctrl-C, after the step under way has been finished and saved.
     """
     device = init_process_group(find_device(config.device))
+    keep_freed_memory()
     check_divisible(config.batch_size)
     out = Path(config.out_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -172,7 +177,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
             if done % config.validate_every == 0 or last:
                 check_finite(model, done, out / "model.safetensors")
                 share_buffers(kept)
-                scores = validate(kept, validation, objective)
+                scores = validate(kept, validation, objective, config.precision)
                 state.log({"step": done, "train_loss": float(torch.stack(losses).mean())} | scores)
                 losses.clear()
             stop = interruption.requested
