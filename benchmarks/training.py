@@ -1,5 +1,7 @@
 """Does a training step cost more than the network's own work, and what does the loss keep in memory?
 
+What do memory kept between steps, and bfloat16, gain on a CPU?
+
 The first line of each table is the bound: forward and backward alone, on tensors that are there already. On a GPU the
 paper's whole budget is measured too (35 times 13,469 photos of 256 x 256, batches of 64; about 10 hours on its K80),
 beside what the card's arithmetic and memory allow at best.
@@ -19,6 +21,7 @@ from benchmarks import Row, race, row_of
 from colorlib.color import ColorBins
 from colorlib.data import PaddedPhotos, bundled, count_chroma, load_padded
 from colorlib.models import build
+from colorlib.parallel import find_device, keep_freed_memory
 from colorlib.training import (
     Objective,
     TrainingConfig,
@@ -41,7 +44,7 @@ CARDS = {  # dense bfloat16 arithmetic (FLOP/s) and memory (bytes/s), from the m
 
 
 def measure() -> list[Row]:
-    rows = steps() + losses()
+    rows = steps() + fresh_or_kept_memory() + losses()
     if torch.cuda.is_available():
         return rows + paper_budget()
     rows[-1].note += "; no GPU here, so the paper's budget was not measured"
@@ -50,7 +53,7 @@ def measure() -> list[Row]:
 
 def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.Optimizer, PaddedPhotos]:
     """Everything that a training step needs, on the GPU if there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = find_device(config.device)
     frames = load_padded([photo.path for photo in bundled("train")], config.image_size)[0].to(device)
     bins = ColorBins.from_histogram(count_chroma(frames))
     model, network = make_network(build(config.model), config, device)
@@ -98,6 +101,40 @@ def steps() -> list[Row]:
             row.note = f"{config.batch_size / row.median:.0f} photos/s, {100 / (row.ratio or 1):.0f} % of the bound"
         rows += found
     return rows
+
+
+def fresh_or_kept_memory() -> list[Row]:
+    """Steps of the paper's batches, in processes that give their memory back to Linux, and in some that keep it."""
+    spawn, contest, pools = multiprocessing.get_context("spawn"), {}, []
+    for kept in (False, True):
+        for precision in ("float32", "bfloat16"):
+            pools.append(spawn.Pool(1, initializer=_begin, initargs=(kept, precision)))
+            name = f"two steps of 64 at 128 x 128, {precision}, memory {'kept' if kept else 'given back'}"
+            contest[name] = lambda pool=pools[-1]: pool.apply(_two_steps)
+    try:
+        rows = race(contest, rounds=5)
+    finally:
+        for pool in pools:
+            pool.terminate()
+    for row in rows:
+        row.note = f"{128 / row.median:.0f} photos/s"
+    return rows
+
+
+def _begin(kept: bool, precision: str) -> None:
+    global _training
+    if kept:
+        keep_freed_memory()
+    config = TrainingConfig(
+        device="cpu", image_size=128, crop=128, min_size=128, batch_size=64, augment="none", precision=precision
+    )
+    _training = (*prepared(config), config)
+
+
+def _two_steps() -> None:
+    *parts, config = _training
+    for step in range(2):
+        training_step(*parts, step, config)
 
 
 def synchronize() -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -304,6 +305,30 @@ def test_affinity_and_pytorch() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert result.stdout == "1 1 1\n", result.stderr
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc for something")
+def test_memory_is_kept_where_it_is_asked_for() -> None:
+    """A block of 64 MB that is freed and asked for again costs no new pages; without asking it does, each time."""
+    program = (
+        "import resource, sys, torch; from colorlib import parallel\n"
+        "if sys.argv[1] == 'keep': parallel.keep_freed_memory()\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(16): torch.ones(16_000_000)  # older ones need several before one is found again\n"
+        "before = faults()\n"
+        "for _ in range(8): torch.ones(16_000_000)\n"
+        "print(faults() - before)"
+    )
+    pages = {}
+    for choice in ("keep", "leave"):
+        run = subprocess.run([sys.executable, "-c", program, choice], capture_output=True, text=True)
+        pages[choice] = int(run.stdout)
+    assert pages["keep"] < 100 < pages["leave"], pages
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(parallel.ctypes, "CDLL", lambda name: object())  # without mallopt
+    parallel.keep_freed_memory()
 
 
 @pytest.fixture

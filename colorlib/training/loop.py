@@ -51,9 +51,7 @@ LOOK_EVERY = 20  # steps between looks at the loss; every look makes a GPU wait
 
 
 @torch.no_grad()
-def validate(
-    model: nn.Module, photos: PaddedPhotos, objective: Objective, precision: str = "auto"
-) -> dict[str, float]:
+def validate(model: nn.Module, photos: PaddedPhotos, objective: Objective, precision: str = "auto") -> dict[str, float]:
     """Loss and bin accuracy on whole photos, every pixel counting alike. Processes share the photos."""
     was_training = model.training
     model.eval()

@@ -40,6 +40,7 @@ from colorlib.training import (
     encode_batch,
     find_teacher,
     fingerprint,
+    forward,
     generator_for,
     learning_rate_at,
     load_photos,
@@ -499,6 +500,36 @@ def test_the_same_settings_give_the_same_network(in_tiny_world):
     assert not all(torch.equal(results[0][key], results[2][key]) for key in results[0])
 
 
+def test_half_the_digits_learn_the_same(in_tiny_world):
+    """In bfloat16 a network begins as in float32, but for rounding, and learns as well; its weights stay float32."""
+    ends = {}
+    for precision in ("float32", "bfloat16"):
+        out = in_tiny_world / precision
+        run = {"out_dir": str(out), "max_steps": 90, "precision": precision}
+        weights = load_file(train(TrainingConfig.from_yaml(in_tiny_world / "config.yaml", **run)))
+        state = load_file(out / "state.safetensors")
+        kept = [value.dtype for name, value in state.items() if name.startswith("model.") and value.is_floating_point()]
+        assert set(kept) == {torch.float32}
+        losses = [float(row["train_loss"]) for row in history(out)]
+        assert losses[-1] < 0.4 * losses[0] and float(history(out)[-1]["validation_accuracy"]) > 0.8
+        ends[precision] = (weights, losses[0])
+    (exact, first), (rounded, first_rounded) = ends.values()
+    assert any(not torch.equal(exact[name], rounded[name]) for name in exact)  # it was rounded
+    assert abs(first - first_rounded) < 0.02 * first
+
+
+def test_what_a_network_is_computed_in():
+    torch.manual_seed(0)
+    network, luma = build("ColorUNet", 4).eval(), torch.rand(2, 1, 32, 32)
+    exact, rounded = forward(network, luma, "float32"), forward(network, luma, "bfloat16")
+    assert exact.dtype == rounded.dtype == torch.float32
+    assert torch.equal(exact, network(luma)) and torch.equal(exact, forward(network, luma))  # auto, on a CPU
+    assert not torch.equal(exact, rounded) and torch.equal(rounded, rounded.bfloat16().float())
+    assert (exact - rounded).abs().max() < 0.03 * exact.abs().max()
+    rounded.square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in network.parameters())
+
+
 def test_a_loss_that_explodes_is_reported(in_tiny_world):
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"))
     config.learning_rate = 1e30
@@ -899,6 +930,7 @@ def test_resuming_from_nothing_is_starting(in_tiny_world):
         {"model": "FlatNet"},
         {"loss": "soft"},
         {"augment": "none"},
+        {"precision": "bfloat16"},
     ],
     ids=str,
 )
