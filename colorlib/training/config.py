@@ -131,8 +131,8 @@ class TrainingConfig:
     device: str = setting("auto", "cpu, cuda, or auto")
     precision: str = setting(
         "auto",
-        "what the network computes in: auto (bfloat16 on a GPU that has it, else float32), float32 or bfloat16, which on "
-        "a CPU is faster only where lscpu names avx512_bf16 or amx_bf16",
+        "what the network computes in: auto (bfloat16 on a GPU that has it, else float32), float32 or bfloat16, "
+        "which on a CPU is faster only where lscpu names avx512_bf16 or amx_bf16",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: str = setting(
