@@ -47,7 +47,7 @@ STYLE = {
 ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
     "png": {"format": "PNG", "optimize": True},
     "jpeg": {"format": "JPEG", "quality": 78, "subsampling": 0, "optimize": True},  # colours at full size
-    "webp": {"format": "WebP", "quality": 80, "method": 5},
+    "webp": {"format": "WebP", "quality": 77, "method": 6},
     "lossless webp": {"format": "WebP", "lossless": True, "method": 4},
 }
 PALETTE_FORMATS = {"png", "lossless webp"}  # formats for plots
@@ -199,8 +199,8 @@ def _manifest() -> Iterator[dict[str, Any]]:
     with FileLock(path.with_name(".manifest.partial.lock")):
         manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         yield manifest
-        text = json.dumps(dict(sorted(manifest.items())), indent=1, ensure_ascii=False)
-        _write(path.name, (text + "\n").encode())
+        lines = [json.dumps({name: manifest[name]}, ensure_ascii=False)[1:-1] for name in sorted(manifest)]
+        _write(path.name, ("{\n" + ",\n".join(lines) + "\n}\n").encode())  # a line for each figure
 
 
 def _plain(value: Any) -> Any:

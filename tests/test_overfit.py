@@ -1,0 +1,72 @@
+"""Seen photos against new ones: measured alike, and only on what the network was trained on."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from colorlib import ColorlibError
+from colorlib.color import chroma_of, luma_of
+from colorlib.data import Cache, folder_sources, prepare, write_photo
+from colorlib.files import read_rows
+from colorlib.models import build
+from colorlib.prediction import Colorizer
+from colorlib.training import TrainingConfig, train
+from experiments import overfit
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Cache:
+    """Sixteen photos of noise about a gray of their own, each with one of four tints by lot, ten to learn from.
+
+    Which gray has which tint can only be learnt by heart.
+    """
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    tints = np.array([(60, 0, -60), (-60, 0, 60), (0, 60, -60), (60, -60, 0)])
+    for i, tint in enumerate(tints[rng.permutation(16) % 4]):
+        gray = rng.integers(68 + 8 * i, 72 + 8 * i, (24, 32 if i % 2 else 20, 1))
+        write_photo(folder / f"{i:02}.png", np.clip(gray + tint, 0, 255).astype(np.uint8))
+    return prepare(folder_sources(folder), tmp_path_factory.mktemp("cache") / "c", 32, train=10, validation=6)
+
+
+def by_hand(colorizer: Colorizer, cache: Cache, split: str) -> list[float]:
+    """The loss of each photo of a split, one at a time, by the formula."""
+    photos, losses = cache.photos(split), []
+    for rgb, (height, width) in zip(photos.rgb, photos.sizes.tolist()):
+        photo = rgb.movedim(-1, 0).double() / 255
+        with torch.no_grad():
+            z = colorizer.model.eval()(luma_of(photo.float())[None, None])[0].double().softmax(0)
+        target = colorizer.bins.encode(chroma_of(photo))
+        weights = colorizer.bins.weights(colorizer.lam).double()
+        each = -weights[target] * z.gather(0, target[None])[0].log()
+        losses.append(float(each[:height, :width].mean()))
+    return losses
+
+
+def test_a_network_that_learned_by_heart_is_found_out(cache, tmp_path, monkeypatch, capsys):
+    settings = {"crop": 32, "min_size": 32, "augment": "none", "num_bins": 4, "batch_size": 5, "max_steps": 120}
+    settings |= {"image_size": 32, "photos": [str(cache.folder)], "validate_every": 120, "learning_rate": 0.01}
+    path = train(TrainingConfig(out_dir=str(tmp_path / "run"), **settings, device="cpu"))
+    arguments = ["--cache", cache.folder, "--model", path, "--out", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["overfit", *map(str, arguments)])
+    for _ in range(2):  # a second look replaces the first
+        overfit.main()
+    (row,) = read_rows(tmp_path / "overfit.csv")
+    colorizer = Colorizer.load(path)
+    new, seen = by_hand(colorizer, cache, "validation"), by_hand(colorizer, cache, "train")
+    assert float(row["loss_new"]) == pytest.approx(np.mean(new), abs=2e-3)
+    drawn = overfit.photo_losses(colorizer, overfit.draw(cache.photos("train"), 6))
+    assert all(np.abs(np.array(seen) - loss).min() < 2e-3 for loss in drawn)
+    assert float(row["loss_seen"]) == pytest.approx(drawn.mean(), abs=1e-4)
+    assert row["verdict"] == "more" and 0 < float(row["low"]) < float(row["difference"]) < float(row["high"])
+    table = (tmp_path / "overfit.md").read_text()
+    assert "6, 32 px" in table and f"{float(row['difference']):+.3f} [" in table
+    assert "more" in capsys.readouterr().out
+
+
+def test_a_network_trained_on_something_else_is_refused(cache):
+    record = {"training": {"config": {"image_size": 64, "lam": 0.5}, "photos": {"used": 10}, "history": []}}
+    colorizer = Colorizer(build("ColorUNet", 32), overfit.colorlib.load("colorunet").bins, record=record)
+    with pytest.raises(ColorlibError, match=r"10 photos of 64 pixels, and .* has 10 of 32.*: name the cache"):
+        overfit.compare(colorizer, cache)
