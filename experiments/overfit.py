@@ -107,9 +107,9 @@ def report(rows: list[dict[str, str]]) -> str:
     lines = [
         "# Seen photos and new ones",
         "",
-        "What whole, undisturbed photos cost a network after its training: all validation photos of the set that it was",
-        "trained on, drawn by lot, and as many of its training photos; the rebalanced loss in nats, the difference with",
-        "its 95 % interval over photos. `python -m experiments.overfit --help` says how.",
+        "What whole, undisturbed photos cost a network after its training: all validation photos of the set that it",
+        "was trained on, drawn by lot, and as many of its training photos; the rebalanced loss in nats, the difference",
+        "with its 95 % interval over photos. `python -m experiments.overfit --help` says how.",
         "",
         "| network | steps | photos of each kind | seen | new | new photos cost | |",
         "|---|---:|---:|---:|---:|---|---|",

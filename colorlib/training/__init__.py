@@ -20,7 +20,8 @@ __getattr__, __dir__, __all__ = lazily(
         "Objective rebalanced_cross_entropy soft_cross_entropy SoftTargets",
         "config": "BIN_METHODS describe_settings learning_rate_at TrainingConfig ZOOM_STEP",
         "photos": "bundled_here category_of load_cache load_photos",
-        "batches": "at_output_size batch_indices degrade_luma draw_batch encode_batch forward generator_for luma_of_photos shuffled",
+        "batches": "at_output_size batch_indices degrade_luma draw_batch encode_batch forward generator_for "
+        "luma_of_photos shuffled",
         "state": "Interruption RunState",
         "teachers": "find_teacher Teacher",
         "loop": "check_finite choose_bins choose_rate fingerprint local_loss make_network make_optimizer "

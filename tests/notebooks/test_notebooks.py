@@ -427,7 +427,9 @@ def test_outputs_are_clean(stem):
             assert str(PROJECT) not in str(output)
             said = output.get("data", {})
             if output.output_type == "execute_result" and set(said) == {"text/plain"}:  # end such a line with ;
-                assert said["text/plain"] == "a live panel", f"nobody asked for {said['text/plain']}: {cell.source[-200:]}"
+                assert said["text/plain"] == "a live panel", (
+                    f"nobody asked for {said['text/plain']}: {cell.source[-200:]}"
+                )
 
 
 @every_notebook
