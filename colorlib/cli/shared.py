@@ -78,8 +78,10 @@ class Version(argparse.Action):
 
 def load_colorizer(args: argparse.Namespace) -> "Colorizer":
     """The model that ``--model`` names, on the device that ``--device`` names."""
+    from colorlib.parallel import keep_freed_memory
     from colorlib.prediction import Colorizer
 
+    keep_freed_memory()  # one photo or frame needs what the last one needed
     return Colorizer.load(args.model, args.device)
 
 
