@@ -532,9 +532,8 @@ def plot_lambda_sweep(
             if own[name] in lams:
                 mean = summaries[list(lams).index(own[name])].mean
                 ax.plot(own[name], mean, "o", color=color, markersize=11, fillstyle="none")
-        if key.startswith("rare"):
-            first = next(iter(sweep.values()))[0]
-            ax.axhline(first["rare in the truth"].mean(), color="black", linestyle=":", linewidth=1)
+            if key.startswith("rare"):  # counted in the network's own bins
+                ax.axhline(rows[0]["rare in the truth"].mean(), color=color, linestyle=":", linewidth=1)
         if key == "colourfulness":
             ax.axhline(true_vivid, color="black", linestyle=":", linewidth=1)
         ax.set_xscale("log")
