@@ -35,6 +35,7 @@ CONTENTS = {
         "MODEL_CARD",
         "experiments/scores",
         "experiments/ablations",
+        "experiments/overfit",
         "experiments/refine",
         "experiments/palette",
         "experiments/films",
