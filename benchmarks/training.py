@@ -11,7 +11,9 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -108,9 +110,9 @@ def fresh_or_kept_memory() -> list[Row]:
     spawn, contest, pools = multiprocessing.get_context("spawn"), {}, []
     for kept in (False, True):
         for precision in ("float32", "bfloat16"):
-            pools.append(spawn.Pool(1, initializer=_begin, initargs=(kept, precision)))
+            pools.append(spawn.Pool(1))
             name = f"two steps of 64 at 128 x 128, {precision}, memory {'kept' if kept else 'given back'}"
-            contest[name] = lambda pool=pools[-1]: pool.apply(_two_steps)
+            contest[name] = lambda pool=pools[-1], how=(kept, precision): pool.apply(_two_steps, how)
     try:
         rows = race(contest, rounds=5)
     finally:
@@ -121,18 +123,18 @@ def fresh_or_kept_memory() -> list[Row]:
     return rows
 
 
-def _begin(kept: bool, precision: str) -> None:
-    global _training
+@cache
+def _training(kept: bool, precision: str) -> tuple[Any, ...]:
     if kept:
         keep_freed_memory()
     config = TrainingConfig(
         device="cpu", image_size=128, crop=128, min_size=128, batch_size=64, augment="none", precision=precision
     )
-    _training = (*prepared(config), config)
+    return *prepared(config), config
 
 
-def _two_steps() -> None:
-    *parts, config = _training
+def _two_steps(kept: bool, precision: str) -> None:
+    *parts, config = _training(kept, precision)
     for step in range(2):
         training_step(*parts, step, config)
 

@@ -5,7 +5,7 @@
 
 Every process draws the whole batch of a step from the seed and the step's number, and learns from its own share. So the
 batches do not depend on how many processes there are, and nothing but gradients has to travel. For one process alone
-all functions here do nothing.
+those that speak to others do nothing.
 """
 
 import atexit
@@ -61,9 +61,9 @@ def keep_freed_memory() -> None:
     """Let this process keep the memory it frees, for what it needs next: a step of training needs the same again.
 
     glibc gives blocks of over 32 MB back to Linux at once, which then fills each new one with zeros, page by page: with
-    ColorUNet on a CPU two fifths of a step. Nothing is asked of other C libraries.
+    ColorUNet and batches of 64 at 128 pixels half of a step (benchmarks/training.py). Other C libraries are not asked.
     """
-    with suppress(AttributeError, OSError):  # mallopt is glibc's; what it does not know it ignores
+    with suppress(AttributeError, OSError, TypeError):  # mallopt is glibc's, and Windows has no CDLL without a name
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1)):
             mallopt(option, value)

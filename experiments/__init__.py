@@ -1,6 +1,7 @@
 """What is good, and how we know: trainings and scores that take hours, each with the tables that it made.
 
 ``python -m experiments.ablations`` trains small networks that differ in one thing; ``python -m experiments.scores``
-measures the bundled checkpoints, ``python -m experiments.heldout`` one of them against another on photos of your own.
+measures the bundled checkpoints, ``python -m experiments.heldout`` one of them against another on photos of your own,
+``python -m experiments.overfit`` asks whether one has learned its photos by heart.
 What is fast is asked in benchmarks/.
 """

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import bootstrap
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.data import Cache, PaddedPhotos
 from colorlib.errors import ColorlibError
+from colorlib.evaluation import group_verdict
 from colorlib.files import read_rows, write_rows, write_text
 from colorlib.prediction import Colorizer
 from colorlib.training import at_output_size, forward, luma_of_photos
@@ -32,11 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.overfit", description="Seen photos against new ones.")
     parser.add_argument("--cache", metavar="CACHE", type=Path, required=True, help="what the network was trained on")
     parser.add_argument("--model", metavar="MODEL", required=True, help="a checkpoint, by name or path")
-    parser.add_argument("--most", metavar="N", type=int, default=10**9, help="at most so many photos of each kind")
+    parser.add_argument("--most", metavar="N", type=positive, default=10**9, help="at most so many photos of each kind")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables are")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     row = compare(colorlib.load(args.model), Cache(args.cache), args.most)
-    add_row(args.out, {"network": Path(args.model).stem} | row)
+    add_row(args.out, {"network": name_of(args.model)} | row)
     print(f"{args.out / 'overfit.md'}: new photos cost {row['difference']:+.3f} nats: {row['verdict']}")
 
 
@@ -44,22 +45,23 @@ def compare(colorizer: Colorizer, cache: Cache, most: int = 10**9) -> dict[str, 
     """What seen and new photos of a cache cost a network that was trained on it, and the interval of the difference.
 
     Raises:
-        ColorlibError: if the network was trained on something else: other photos of another size.
+        ColorlibError: if its record names another number of photos, or another size, than the cache has, or too little.
     """
     training = colorizer.record.get("training", {})
     trained_at, used = training.get("config", {}).get("image_size"), training.get("photos", {}).get("used")
+    if trained_at is None or used is None or not training.get("history"):
+        raise ColorlibError("this checkpoint's record does not say what it was trained on, and how long")
+    if colorizer.is_regression:
+        raise ColorlibError("this network was trained by L2 regression and has no probabilities: name a classifier")
     seen, new = cache.photos("train"), cache.photos("validation")
     if (trained_at, used) != (cache.size, len(seen)):
         raise ColorlibError(
             f"the network was trained on {used} photos of {trained_at} pixels, and {cache.folder} has {len(seen)} of "
             f"{cache.size} to train on: name the cache that it was trained on"
         )
-    count = min(most, len(new))
+    count = min(most, len(new), len(seen))
     losses = [photo_losses(colorizer, draw(photos, count)) for photos in (seen, new)]
-    found = bootstrap(
-        losses[::-1], lambda new, seen, axis: new.mean(axis) - seen.mean(axis), method="percentile", rng=0
-    )
-    low, high = found.confidence_interval
+    found = group_verdict(losses[1], losses[0])
     return {
         "photos_seen": count,
         "photos_new": count,
@@ -67,11 +69,17 @@ def compare(colorizer: Colorizer, cache: Cache, most: int = 10**9) -> dict[str, 
         "steps": training["history"][-1]["step"],
         "loss_seen": losses[0].mean(),
         "loss_new": losses[1].mean(),
-        "difference": losses[1].mean() - losses[0].mean(),
-        "low": low,
-        "high": high,
-        "verdict": "more" if low > 0 else "less" if high < 0 else "cannot tell",
+        "difference": found.difference.mean,
+        "low": found.difference.low,
+        "high": found.difference.high,
+        "verdict": found.word,
     }
+
+
+def name_of(model: str) -> str:
+    """A network's name in the table: of a training its folder's, since `train` calls each file model.safetensors."""
+    path = Path(model)
+    return path.resolve().parent.name if path.stem == "model" else path.stem
 
 
 def draw(photos: PaddedPhotos, count: int) -> PaddedPhotos:
@@ -107,9 +115,9 @@ def report(rows: list[dict[str, str]]) -> str:
     lines = [
         "# Seen photos and new ones",
         "",
-        "What whole, undisturbed photos cost a network after its training: all validation photos of the set that it",
-        "was trained on, drawn by lot, and as many of its training photos; the rebalanced loss in nats, the difference",
-        "with its 95 % interval over photos. `python -m experiments.overfit --help` says how.",
+        "What whole, undisturbed photos cost a network after its training: validation photos of the set that it was",
+        "trained on, and as many of its training photos, drawn by lot; the rebalanced loss in nats, the difference",
+        "with its 95 % interval over photos. The docstring of `experiments/overfit.py` says how.",
         "",
         "| network | steps | photos of each kind | seen | new | new photos cost | |",
         "|---|---:|---:|---:|---:|---|---|",
@@ -121,7 +129,7 @@ def report(rows: list[dict[str, str]]) -> str:
             "| {loss_seen:.3f} | {loss_new:.3f} | {difference:+.3f} [{low:+.3f}, {high:+.3f}] ".format(**numbers)
             + f"| {row['verdict']} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

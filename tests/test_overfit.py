@@ -53,6 +53,7 @@ def test_a_network_that_learned_by_heart_is_found_out(cache, tmp_path, monkeypat
     for _ in range(2):  # a second look replaces the first
         overfit.main()
     (row,) = read_rows(tmp_path / "overfit.csv")
+    assert row["network"] == "run" and overfit.name_of("colorunet-paper") == "colorunet-paper"
     colorizer = Colorizer.load(path)
     new, seen = by_hand(colorizer, cache, "validation"), by_hand(colorizer, cache, "train")
     assert float(row["loss_new"]) == pytest.approx(np.mean(new), abs=2e-3)
@@ -65,8 +66,23 @@ def test_a_network_that_learned_by_heart_is_found_out(cache, tmp_path, monkeypat
     assert "more" in capsys.readouterr().out
 
 
-def test_a_network_trained_on_something_else_is_refused(cache):
-    record = {"training": {"config": {"image_size": 64, "lam": 0.5}, "photos": {"used": 10}, "history": []}}
-    colorizer = Colorizer(build("ColorUNet", 32), overfit.colorlib.load("colorunet").bins, record=record)
-    with pytest.raises(ColorlibError, match=r"10 photos of 64 pixels, and .* has 10 of 32.*: name the cache"):
-        overfit.compare(colorizer, cache)
+def recorded(size: int = 32, used: int = 10, **more: object) -> Colorizer:
+    training = {"config": {"image_size": size, "lam": 0.5}, "photos": {"used": used}, "history": [{"step": 1}]}
+    record = {"training": training | more.pop("training", {})} | more
+    outputs = 2 if more.get("output") == "chroma" else 32
+    return Colorizer(build("ColorUNet", outputs), overfit.colorlib.load("colorunet").bins, record=record)
+
+
+@pytest.mark.parametrize(("size", "used"), [(64, 10), (32, 11)])
+def test_a_network_trained_on_something_else_is_refused(cache, size, used):
+    with pytest.raises(ColorlibError, match=rf"{used} photos of {size} pixels, and .* has 10 of 32.*: name the cache"):
+        overfit.compare(recorded(size, used), cache)
+
+
+def test_what_cannot_be_compared_is_refused_before_it_is_measured(cache, monkeypatch):
+    monkeypatch.setattr(overfit, "photo_losses", None)
+    for colorizer in (recorded(training={"history": []}), recorded(training={"config": {}})):
+        with pytest.raises(ColorlibError, match="does not say what it was trained on"):
+            overfit.compare(colorizer, cache)
+    with pytest.raises(ColorlibError, match="by L2 regression"):
+        overfit.compare(recorded(output="chroma"), cache)

@@ -319,15 +319,24 @@ def test_memory_is_kept_where_it_is_asked_for() -> None:
         "for _ in range(8): torch.ones(16_000_000)\n"
         "print(faults() - before)"
     )
+    ours = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")  # whoever sets these asks glibc, or another library, for more
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     pages = {}
     for choice in ("keep", "leave"):
-        run = subprocess.run([sys.executable, "-c", program, choice], capture_output=True, text=True)
+        run = subprocess.run([sys.executable, "-c", program, choice], capture_output=True, text=True, env=clean)
+        assert run.returncode == 0, run.stderr
         pages[choice] = int(run.stdout)
+    if not any(pages.values()):
+        pytest.skip("this system does not count pages")
     assert pages["keep"] < 100 < pages["leave"], pages
 
 
-def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
-    monkeypatch.setattr(parallel.ctypes, "CDLL", lambda name: object())  # without mallopt
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])  # macOS and musl; no dlopen; Windows
+def test_other_c_libraries_are_left_alone(monkeypatch, error) -> None:
+    def without(name):
+        raise error("no mallopt")
+
+    monkeypatch.setattr(parallel.ctypes, "CDLL", without)
     parallel.keep_freed_memory()
 
 

@@ -1,10 +1,13 @@
 """The tables of the scores: the frontier with its stains, and the semantic test."""
 
+import json
+
 import pytest
 import torch
 
 from colorlib.errors import ColorlibError
-from colorlib.models import save_checkpoint
+from colorlib.files import PROJECT
+from colorlib.models import bundled_checkpoints, save_checkpoint
 from experiments import scores
 
 
@@ -57,3 +60,8 @@ def test_the_table_of_the_frontier_has_a_cell_for_each_temperature(checkpoint, r
     assert len(cells) == len(other) == len(scores.SHOWN) + 2
     assert cells[1].startswith(f"{found['psnr'][0]:.2f} / ") and cells[1].endswith(f"{found['stains'][0]:.3f}")
     assert other[1 + scores.SHOWN.index(1.0)] == "20.00 / 30.0 / 0.125" and other.count("–") == len(scores.SHOWN) - 1
+
+
+def test_the_scores_are_those_of_the_bundled_checkpoints():
+    found = json.loads((PROJECT / "experiments" / "scores.json").read_text(encoding="utf-8"))
+    assert found and all(set(group) == set(bundled_checkpoints()) for group in found.values())

@@ -81,7 +81,7 @@ def load_colorizer(args: argparse.Namespace) -> "Colorizer":
     from colorlib.parallel import keep_freed_memory
     from colorlib.prediction import Colorizer
 
-    keep_freed_memory()  # one photo or frame needs what the last one needed
+    keep_freed_memory()  # frames, and photos of one camera, need what the last one needed
     return Colorizer.load(args.model, args.device)
 
 

@@ -19,8 +19,8 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "metrics": "ab_distance area_under_accuracy bin_accuracy bin_histogram color_bleeding colorfulness "
         "jensen_shannon psnr rarity ruler stain_area stains",
-        "intervals": "bootstrap CANNOT_TELL Interval jackknife LESS MORE photo_verdict seed_verdict student Verdict "
-        "wilson_interval",
+        "intervals": "bootstrap CANNOT_TELL group_verdict Interval jackknife LESS MORE photo_verdict seed_verdict "
+        "student Verdict wilson_interval",
         "confidence": "aurc auroc calibration_error distance_to_edge fit_temperature LEVELS margin "
         "mean_by_band risk_coverage sample_pixels reliability_table top_ratio top_score",
         "evaluate": "Baselines BASELINES CONSTANT constant_forecast CONTENDERS evaluate_photos Evaluation FINE_LEVELS "

@@ -120,6 +120,31 @@ def seed_verdict(ones: Numbers, others: "Numbers | float" = 0.0, comparisons: in
     return verdict if agreed else verdict._replace(word=CANNOT_TELL)
 
 
+def group_verdict(ones: Numbers, others: Numbers, comparisons: int = 1) -> Verdict:
+    """Whether the mean of one group of photos is more than that of a group of others, such as new photos and seen ones.
+
+    ``ones`` and ``others`` have one number for each photo, two at least; each group is
+    drawn from, with replacement, by itself.
+
+    >>> print(group_verdict([2.0, 2.5, 2.25, 2.75], [1.0, 1.5, 1.25, 1.75, 1.0]))
+    more: +1.07 [+0.625, +1.52] over 9 photos
+    """
+    groups = [_column(group) for group in (ones, others)]
+    least = min(map(len, groups))
+    if least < 2:
+        raise ColorlibError(f"each group needs two photos or more to be compared, and one has {least}")
+    found = stats.bootstrap(
+        groups,
+        lambda ones, others, axis: ones.mean(axis) - others.mean(axis),
+        batch=max(1, 1_000_000 // max(map(len, groups))),
+        method="percentile",
+        rng=0,
+    )
+    low, high = found.confidence_interval
+    interval = Interval(float(groups[0].mean() - groups[1].mean()), float(low), float(high))
+    return _verdict(interval, sum(map(len, groups)), "photos", comparisons)
+
+
 def _differences(ones: "Numbers | Sequence[Tensor]", others: "Numbers | float", what: str) -> np.ndarray:
     one, other = np.asarray(ones, float), np.asarray(others, float)
     if other.ndim and one.shape != other.shape:

@@ -132,7 +132,7 @@ class TrainingConfig:
     precision: str = setting(
         "auto",
         "what the network computes in: auto (bfloat16 on a GPU that has it, else float32), float32 or bfloat16, "
-        "which on a CPU is faster only where lscpu names avx512_bf16 or amx_bf16",
+        "which pays on a CPU that has it (Linux: lscpu names avx512_bf16 or amx_bf16)",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: str = setting(

@@ -118,6 +118,7 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
     """Run the training a config describes; returns the path of the checkpoint it wrote.
 
     Interrupt it whenever you like: called again it continues the very same run, and a finished run is left as it is.
+    The process keeps the memory it frees from then on, see `colorlib.parallel.keep_freed_memory`.
     With ``restart`` an earlier run in the folder is discarded first. Under torchrun the processes share every batch,
     see `colorlib.parallel`.
 

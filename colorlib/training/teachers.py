@@ -34,6 +34,7 @@ class Teacher:
         weight: float = 0.5,
         temperature: float = 1.0,
         device: str | torch.device = "cpu",
+        precision: str = "auto",
     ):
         network, self.bins, record = load_checkpoint(find_checkpoint(path))
         if record.get("output") == "chroma":
@@ -41,7 +42,7 @@ class Teacher:
         trained_with = record.get("lam_inference", record.get("training", {}).get("config", {}).get("lam"))
         if trained_with is not None:
             adjust_output_bias(lam, network, self.bins, trained_with)
-        self.weight, self.temperature = weight, temperature
+        self.weight, self.temperature, self.precision = weight, temperature, precision
         self.network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
@@ -52,7 +53,8 @@ class Teacher:
         """
         height, width = luma.shape[2:]
         luma = F.pad(luma, (0, -width % self.network.stride, 0, -height % self.network.stride))
-        logits = F.interpolate(forward(self.network, luma), luma.shape[2:], mode="bilinear")[..., :height, :width]
+        logits = forward(self.network, luma, self.precision)
+        logits = F.interpolate(logits, luma.shape[2:], mode="bilinear")[..., :height, :width]
         return logits if size == (height, width) else F.adaptive_avg_pool2d(logits, size)
 
     def mixed(self, loss: Tensor, output: Tensor, luma: Tensor, mask: Tensor) -> Tensor:
@@ -74,7 +76,8 @@ def find_teacher(config: TrainingConfig, bins: ColorBins, device: str | torch.de
     """
     if not config.teacher:
         return None
-    teacher = Teacher(config.teacher, config.lam, config.teacher_weight, config.teacher_temperature, device)
+    settings = (config.teacher_weight, config.teacher_temperature, device, config.precision)
+    teacher = Teacher(config.teacher, config.lam, *settings)
     if not (len(teacher.bins) == len(bins) and torch.allclose(teacher.bins.colors, bins.colors, atol=1e-6)):
         raise ColorlibError(f"the teacher {config.teacher} has other colour bins than this run: set bins=teacher")
     return teacher

@@ -15,6 +15,7 @@ from colorlib.evaluation import (
     MORE,
     Interval,
     bootstrap,
+    group_verdict,
     jackknife,
     jensen_shannon,
     photo_verdict,
@@ -116,6 +117,22 @@ def test_verdicts_of_photos():
     assert photo_verdict(others, ones).word == MORE
     assert photo_verdict(others - ones, 0.2).word == MORE and photo_verdict(others - ones, 0.29).word == CANNOT_TELL
     assert less.excluded == -less.difference.low > 0.3
+
+
+def test_verdicts_of_groups():
+    """Against Welch's interval, which needs no drawing; and the order of the photos must not matter."""
+    rng = np.random.default_rng(0)
+    ones, others = rng.normal(0.5, 2, 400), rng.normal(0, 1, 900)
+    verdict = group_verdict(ones, others)
+    expected = stats.ttest_ind(ones, others, equal_var=False).confidence_interval()
+    assert verdict.difference.mean == pytest.approx(ones.mean() - others.mean())
+    assert verdict.difference[1:] == pytest.approx([expected.low, expected.high], abs=0.03)
+    assert verdict.word == MORE and verdict.votes == 1300 and group_verdict(others, ones).word == LESS
+    assert group_verdict(ones - 0.5, others).word == CANNOT_TELL
+    shuffled = group_verdict(rng.permutation(ones), others)
+    assert shuffled.difference[1:] == pytest.approx(verdict.difference[1:], abs=0.03)
+    with pytest.raises(ColorlibError, match="needs two photos or more to be compared, and one has 1"):
+        group_verdict([1.0], others)
 
 
 def test_a_verdict_says_what_it_rests_on():
