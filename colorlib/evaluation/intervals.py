@@ -127,7 +127,7 @@ def group_verdict(ones: Numbers, others: Numbers, comparisons: int = 1) -> Verdi
     drawn from, with replacement, by itself.
 
     >>> print(group_verdict([2.0, 2.5, 2.25, 2.75], [1.0, 1.5, 1.25, 1.75, 1.0]))
-    more: +1.07 [+0.625, +1.52] over 9 photos
+    more: +1.07 [+0.7, +1.44] over 9 photos
     """
     groups = [_column(group) for group in (ones, others)]
     least = min(map(len, groups))
