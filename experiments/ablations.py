@@ -116,7 +116,7 @@ STRONG = 1.25  # so many times the mean chrominance of all photos, and more, has
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
 # Settings younger than the first rows here, whose recipes know nothing of them.
-LATER = ("color_weight", "teacher", "teacher_weight", "teacher_temperature")
+LATER = ("color_weight", "teacher", "teacher_weight", "teacher_temperature", "precision")
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
     ("Bottleneck", BASE_NAME),

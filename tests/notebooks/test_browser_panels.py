@@ -110,10 +110,11 @@ def shortened(stem: str) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Iterator[tuple[Path, str]]:
-    """One JupyterLab for all tests here: its folder, beside the data, and its address up to the name of a notebook."""
+    """One JupyterLab for all tests here: its folder, and its address up to the name of a notebook."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     folder.mkdir()
-    (folder.parent / "data").symlink_to(PROJECT / "data")
+    for beside in ("data", "experiments"):
+        (folder.parent / beside).symlink_to(PROJECT / beside)
     with jupyterlab(folder) as address:
         yield folder, address
 
