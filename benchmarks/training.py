@@ -118,6 +118,7 @@ def fresh_or_kept_memory() -> list[Row]:
     finally:
         for pool in pools:
             pool.terminate()
+            pool.join()
     for row in rows:
         row.note = f"{128 / row.median:.0f} photos/s"
     return rows
