@@ -103,9 +103,15 @@ def prepare_file(path: Path) -> None:
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, details: str, *examples: str
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    details: str,
+    *examples: str,
+    add_help: bool = True,
 ) -> argparse.ArgumentParser:
-    """A command of this name, and the function that runs it."""
+    """A command of this name, and the function that runs it. Without ``add_help`` it adds a ``--help`` of its own."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
@@ -113,6 +119,7 @@ def add_command(
         epilog="\n".join(["examples:", *(f"  colorlib {example}" for example in examples)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=add_help,
     )
     parser.set_defaults(run=run)
     return parser

@@ -17,17 +17,19 @@ def add_arguments(commands: Commands) -> None:
         "train",
         run,
         "train a network",
-        "The configuration says everything that decides the outcome; --settings lists what it may say.\n"
+        "The configuration says everything that decides the outcome; its settings are listed below.\n"
         "It can be interrupted or killed at any moment: the same command goes on from the last saved step.",
         "train --settings > my.yaml",
         "train configs/quick.yaml",
         "train configs/quick.yaml --set max_steps=2000 out_dir=runs/longer 'photos=[my/landscapes]'",
         "train configs/quick.yaml --restart",
         "train configs/quick.yaml --choose-rate",
+        add_help=False,
     )
+    parser.add_argument("-h", "--help", action=Help, nargs=0, help="show this, every setting too, and exit")
     parser.add_argument("config", metavar="CONFIG.yaml", type=Path, help="the configuration of the run")
     parser.add_argument(
-        "--settings", action=Settings, nargs=0, help="show every setting, its default and the values it takes, and exit"
+        "--settings", action=Settings, nargs=0, help="show the settings alone, as a file to begin with, and exit"
     )
     going_on = parser.add_mutually_exclusive_group()
     going_on.add_argument("--resume", action="store_true", help="go on from the last saved step: what happens anyway")
@@ -39,13 +41,23 @@ def add_arguments(commands: Commands) -> None:
 
 
 class Settings(argparse.Action):
-    """Prints all settings and ends the program, as ``--help`` does; only then is the library loaded that knows them."""
+    """Prints all settings and ends the program, as ``--help`` does."""
+
+    heading = ""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         from colorlib.training import describe_settings
 
-        print(describe_settings())
+        print(self.heading + describe_settings())
         parser.exit()
+
+
+class Help(Settings):
+    """Prints how the command is used, and all settings."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        self.heading = f"{parser.format_help()}\nsettings, with their defaults and the values they take:\n"
+        super().__call__(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,11 +11,10 @@ from typing import Any, cast
 import yaml
 
 from colorlib.errors import ColorlibError
-from colorlib.models.networks import MODELS
-from colorlib.parallel import find_device
 
 ZOOM_STEP = 8  # pixels between the sides that a batch may be shrunk to
 BIN_METHODS = {"kmeans": ("kmeans", 0), "grid": ("grid", 10), "odd-grid": ("grid", 11)}  # how, cells along an axis
+NETWORKS = ("FlatNet", "Bottleneck", "ColorUNet", "ContextUNet", "ContextUNetControl", "LiteUNet")
 KINDS: dict[Any, str] = {
     bool: "true or false",
     int: "a whole number",
@@ -46,7 +45,7 @@ class TrainingConfig:
 
     out_dir: str = setting("runs/quick", "folder of the run: history.csv, model.safetensors, state")
     init_from: str = setting("", "a checkpoint to go on from, its bins included: a second step, or your own photos")
-    model: str = setting("ColorUNet", "the network", choices=tuple(MODELS))
+    model: str = setting("ColorUNet", "the network", choices=NETWORKS)
     norm: str = setting(
         "batch",
         "ColorUNet: batch (norm, paper) or affine (a factor and a summand, authors' code)",
@@ -140,6 +139,9 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
+        from colorlib.models.networks import MODELS  # here, so that the settings are listed without PyTorch
+        from colorlib.parallel import find_device
+
         for one in fields(self):
             setattr(self, one.name, _checked(one, getattr(self, one.name)))
         if self.bins not in (*BIN_METHODS, "teacher") and not Path(self.bins).is_file():

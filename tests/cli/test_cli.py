@@ -341,7 +341,7 @@ def test_every_command_explains_itself_with_examples(name: str, capsys: pytest.C
         cli.main([name, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    examples = text.split("examples:\n")[1].splitlines()
+    examples = text.split("examples:\n")[1].split("\n\n")[0].splitlines()
     assert len(examples) >= 2
     assert all(line.startswith(f"  colorlib {name}") for line in examples)
 

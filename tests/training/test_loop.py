@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from colorlib import ColorlibError, cli
 from colorlib.color import ColorBins, chroma_of, luma_of
 from colorlib.data import PaddedPhotos, Photo, bundled, read_photo, sevenfold_batch, write_photo
-from colorlib.models import build, load_checkpoint, save_checkpoint
+from colorlib.models import MODELS, build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import (
     Interruption,
@@ -157,6 +157,14 @@ def test_the_settings_that_the_shell_prints_are_the_defaults_with_words_and_valu
     assert "# λ of the rebalancing: 1 treats all bins alike\nlam: 0.5  # a number from 0 to 1\n" in text
     assert "schedule: cosine  # one of cosine, two-step, constant\n" in text
     assert all(setting.metadata["words"] in text for setting in fields(TrainingConfig))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["train", "--help"])
+    assert end.value.code == 0 and capsys.readouterr().out.endswith(text)
+
+
+def test_every_network_can_be_named_in_the_settings():
+    model = next(setting for setting in fields(TrainingConfig) if setting.name == "model")
+    assert set(model.metadata["choices"]) == set(MODELS)
 
 
 def test_unreadable_settings_are_refused(tmp_path):
