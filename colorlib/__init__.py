@@ -30,6 +30,8 @@ _look_up, *_ = lazily(__name__, ROOMS)
 def load(name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
     """A `Colorizer` from a bundled model's name, a checkpoint's path, or (None) the default model.
 
+    ``device`` is cpu, cuda, or auto, which is what the shell's commands take: the GPU if one works.
+
     Raises:
         ColorlibError: if there is no such model, or the file is not a checkpoint.
     """

@@ -4,8 +4,8 @@
     torchrun --nnodes 2 --rdzv-endpoint HOST:29500 --nproc-per-node 4 -m colorlib train … # two machines, a shared disk
 
 Every process draws the whole batch of a step from the seed and the step's number, and learns from its own share. So the
-batches do not depend on how many processes there are, and nothing but gradients has to travel. For one process alone
-those that speak to others do nothing.
+batches do not depend on how many processes there are, and no photo has to travel: only gradients, losses, counts and,
+before a validation, the means of batch norms. For one process alone those that speak to others do nothing.
 """
 
 import atexit

@@ -5,6 +5,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from colorlib.cli.shared import (
     load_colorizer,
     make_folder,
     note,
+    number,
     positive,
 )
 from colorlib.errors import ColorlibError
@@ -74,19 +76,11 @@ def add_arguments(commands: Commands) -> None:
         "--palette", metavar="REF", type=Path, help="a colour photo of something alike: lean towards the colours it has"
     )
     parser.add_argument(
-        "--palette-strength", metavar="S", type=strength, help="how far: 0 not at all, 1 fully (default: 0.5)"
+        "--palette-strength",
+        metavar="S",
+        type=partial(number, greatest=1),
+        help="how far: 0 not at all, 1 fully (default: 0.5)",
     )
-
-
-def strength(text: str) -> float:
-    """The value of ``--palette-strength``: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
-    return value
 
 
 def percent(text: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from colorlib.cli.shared import Commands, add_command, temperature
+from colorlib.cli.shared import Commands, add_command, number
 
 
 def add_arguments(commands: Commands) -> None:
@@ -21,7 +21,7 @@ def add_arguments(commands: Commands) -> None:
     parser.add_argument("out", metavar="OUT.onnx", type=Path, help="the file to write, in a folder that is there")
     parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (see `colorlib models`)")
     parser.add_argument(
-        "--temperature", metavar="T", type=temperature, help="of `chroma`: fixed in the file (default: the model's own)"
+        "--temperature", metavar="T", type=number, help="of `chroma`: fixed in the file (default: the model's own)"
     )
 
 

@@ -131,20 +131,21 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         metavar="T",
-        type=temperature,
+        type=number,
         help="0 takes the likeliest colours: vivid, patchy; 1 averages: pale, smooth (default: the model's own)",
     )
     parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if one works)")
 
 
-def temperature(text: str) -> float:
-    """The value of ``--temperature``: a finite number of 0 or more."""
+def number(text: str, greatest: float = sys.float_info.max) -> float:
+    """A number of 0 or more, and not beyond ``greatest``."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number of 0 or more, got {text!r}")
+    if not 0 <= value <= greatest:
+        values = "from 0 to 1" if greatest == 1 else "of 0 or more"
+        raise argparse.ArgumentTypeError(f"must be a number {values}, got {text!r}")
     return value
 
 

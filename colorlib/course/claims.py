@@ -12,6 +12,7 @@ from IPython.display import Markdown, display
 from colorlib.course.figures import annotate
 from colorlib.course.quotations import PAPER
 from colorlib.errors import ColorlibError
+from colorlib.models.checkpoints import answering_lam
 from colorlib.models.networks import count_parameters
 from colorlib.prediction.colorizer import Colorizer
 
@@ -112,7 +113,7 @@ def setup_of(colorizer: Colorizer) -> dict[str, str]:
     training = record.get("training", {})
     config, photos = training.get("config", {}), training.get("photos", {}).get("used")
     steps, batch = config.get("max_steps"), config.get("batch_size")
-    lam, answered = config.get("lam"), record.get("lam", config.get("lam"))
+    lam, answered = config.get("lam"), answering_lam(record)
     return {
         "network": f"{type(colorizer.model).__name__}, {len(colorizer.bins)} bins",
         "parameters": f"{count_parameters(colorizer.model):,}",

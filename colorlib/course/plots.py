@@ -345,13 +345,13 @@ def color_word(rgb: np.ndarray) -> str:
     return min(HUES, key=lambda word: min(abs(hue - HUES[word]), 360 - abs(hue - HUES[word])))
 
 
-def ringed(rgb: np.ndarray, across: float, down: float) -> np.ndarray:
-    """A photo (H, W, 3) uint8 with a ring at a place given as shares 0 … 1 of its width and height."""
+def ringed(rgb: np.ndarray, across: float, down: float, radius: int = 8) -> np.ndarray:
+    """A photo (H, W, 3) uint8 with a white ring, rimmed black, at a place: shares 0 … 1 of its width and height."""
     image = Image.fromarray(rgb)
     x, y = across * (image.width - 1), down * (image.height - 1)
     draw = ImageDraw.Draw(image)
-    draw.ellipse((x - 8, y - 8, x + 8, y + 8), outline="black", width=4)
-    draw.ellipse((x - 7, y - 7, x + 7, y + 7), outline="white", width=2)
+    draw.circle((x, y), radius, outline="black", width=4)
+    draw.circle((x, y), radius - 1, outline="white", width=2)
     return np.asarray(image)
 
 
@@ -524,13 +524,9 @@ def plot_lambda_sweep(
     figure = Figure(figsize=(11, 3.4))
     for ax, key in zip(figure.subplots(1, len(keys)), keys):
         for (name, rows), color, style in zip(sweep.items(), PALETTE, ("o-", "s--")):
-            summaries = [bootstrap(row[key]) for row in rows]
-            ax.fill_between(
-                lams, [s.low for s in summaries], [s.high for s in summaries], color=color, alpha=0.15, lw=0
-            )
-            ax.plot(lams, [s.mean for s in summaries], style, color=color, markersize=4, label=name)
+            plot_band(ax, lams, np.stack([row[key] for row in rows], 1), color, name, style)
             if own[name] in lams:
-                mean = summaries[list(lams).index(own[name])].mean
+                mean = rows[list(lams).index(own[name])][key].mean()
                 ax.plot(own[name], mean, "o", color=color, markersize=11, fillstyle="none")
             if key.startswith("rare"):  # counted in the network's own bins
                 ax.axhline(rows[0]["rare in the truth"].mean(), color=color, linestyle=":", linewidth=1)

@@ -16,10 +16,11 @@ from typing import Any
 import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from colorlib.color.spaces import luma_of, merge_luma_chroma
 from colorlib.course.figures import encode_image, image_tag
+from colorlib.course.plots import ringed
 from colorlib.data.photos import as_rgb, fit, read_photo, to_tensor, to_uint8
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.forced_choice import SIDES, Answer, Trial, fooled_rate, save_answer
@@ -208,10 +209,10 @@ def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json"
         return to_uint8(merge_luma_chroma(luma, apply_hints(luma, own, parse_hints(hints))))
 
     def render(x: int, y: int, hints: str) -> np.ndarray:
-        picture = colored(hints).copy()
+        picture = colored(hints)
         for hint in parse_hints(hints):
-            _ring(picture, hint.x, hint.y, 4)
-        return _ring(picture, x / 100, y / 100, 8)
+            picture = ringed(picture, hint.x, hint.y, 4)
+        return ringed(picture, x / 100, y / 100)
 
     def alt(x: int, y: int, hints: str) -> str:
         first = palette(logits, colorizer.bins, x / 100, y / 100, 1)[0]
@@ -248,12 +249,10 @@ def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json"
             button.tooltip = f"the colour {html_of(swatch.chroma)}, probability {swatch.probability:.0%}"
 
     for number, button in enumerate(swatches):
-        button.on_click(
-            lambda _, n=number: add(palette(logits, colorizer.bins, x.value / 100, y.value / 100)[n].chroma)
-        )
-    any_colour = ipywidgets.ColorPicker(concise=False, description="any colour", value="#c04040", **LOOK)
+        button.on_click(lambda _, n=number: add(likely()[n].chroma))
+    any_color = ipywidgets.ColorPicker(concise=False, description="any colour", value="#c04040", **LOOK)
     actions: dict[str, Callable[[Any], None]] = {
-        "Use this colour": lambda _: add(chroma_of_html(any_colour.value)),
+        "Use this colour": lambda _: add(chroma_of_html(any_color.value)),
         "Undo": lambda _: text.set_trait("value", format_hints(parse_hints(text.value)[:-1])),
         "Save": in_file(lambda: write_hints(path, parse_hints(text.value)), "saved to"),
         "Load": in_file(lambda: text.set_trait("value", format_hints(read_hints(path))), "loaded from"),
@@ -266,17 +265,7 @@ def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json"
     show_palette()
     picture = panel(render, alt, click, x=x, y=y, hints=text)
     heading = ipywidgets.HTML("<p>What this place could be, likeliest first: press one to make it a hint.</p>")
-    return ipywidgets.VBox([picture, heading, ipywidgets.HBox(swatches), any_colour, ipywidgets.HBox(buttons), message])
-
-
-def _ring(picture: np.ndarray, x: float, y: float, radius: int) -> np.ndarray:
-    """Draw a white ring with a black rim around a place, so that it shows on any ground."""
-    image = Image.fromarray(picture)
-    centre = x * picture.shape[1], y * picture.shape[0]
-    for size, colour in ((radius, "black"), (radius - 1, "white")):
-        ImageDraw.Draw(image).circle(centre, size, outline=colour)
-    picture[:] = np.asarray(image)
-    return picture
+    return ipywidgets.VBox([picture, heading, ipywidgets.HBox(swatches), any_color, ipywidgets.HBox(buttons), message])
 
 
 def trial_panel(

@@ -83,11 +83,13 @@ class Cache:
         Raises:
             ColorlibError: if there is none.
         """
-        rows = []
-        for row, entry in enumerate(self.entries):
-            wanted = split in (None, entry.split) and (categories is None or entry.category in categories)
-            if wanted and not entry.problem:
-                rows.append(row)
+        rows = [
+            row
+            for row, entry in enumerate(self.entries)
+            if not entry.problem
+            and split in (None, entry.split)
+            and (categories is None or entry.category in categories)
+        ]
         if not rows:
             raise ColorlibError(f"the cache {self.folder} has no photo of split {split!r} and categories {categories}")
         sizes = torch.tensor([(self.entries[row].height, self.entries[row].width) for row in rows])

@@ -198,16 +198,13 @@ def measure(
         truth = to_tensor(rgb).to(colorizer.device)
         score = _scorer(truth, path, judges or {})
         result.photos.append(path)
-        result.add("truth", score(truth), {"bins": bin_histogram(chroma_of(truth), bins)})
         pictures = {"model": colorizer.colorize(rgb, temperature)} | {k: f(rgb) for k, f in (others or {}).items()}
-        for name, picture in pictures.items():
-            prediction = to_tensor(picture).to(truth)
-            result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
         luma = luma_of(truth)
         colors = {name: baselines.chroma(name, luma) for name in BASELINES}
         colors[CONSTANT] = annealed_mean(constant_forecast(bins, luma), bins.colors, temperature)
-        for name, color in colors.items():
-            prediction = merge_luma_chroma(luma, color)
+        predictions = {"truth": truth} | {name: to_tensor(picture).to(truth) for name, picture in pictures.items()}
+        predictions |= {name: merge_luma_chroma(luma, color) for name, color in colors.items()}
+        for name, prediction in predictions.items():
             result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
         _add_bin_scores(result, colorizer, baselines, rgb, temperature)
     if not result.photos:

@@ -197,7 +197,7 @@ def photos_to_choose_on(config: TrainingConfig, validation: PaddedPhotos) -> tup
     paths = [photo for folder in config.validation_photos for photo in find_photos(folder)]
     where = "held-out photos" if paths else "bundled training photos"
     paths = paths or [photo.path for photo in bundled("train")]
-    return [fit(read_photo(path), 256) for path in paths[:: _every(len(paths))]], where
+    return [fit(read_photo(path), max(256, config.image_size)) for path in paths[:: _every(len(paths))]], where
 
 
 def _every(count: int) -> int:

@@ -1,9 +1,11 @@
 """A trained network in one file: weights, colour bins and the record of how it came to be.
 
 The format is safetensors: plain numbers and text, so that opening a stranger's file can never run code.
-The record is free JSON; colorlib uses these keys of it: ``temperature`` and ``input_size`` (defaults at prediction),
-``training`` (data, configuration, seed), ``metrics`` (what was measured on photos never trained on), and ``output``:
-"chroma" where the network was trained by regression and gives U and V instead of a score for each bin.
+The record is free JSON; colorlib uses these keys of it: ``temperature``, ``temperatures`` and ``input_size``
+(defaults at prediction, and what they were ``chosen_on``), ``training`` (data, configuration, history),
+``lam_inference`` (the λ it answers with, where that is not the one it was trained with), ``baselines``, ``metrics``
+(measured on ``metrics_photos`` photos never trained on), ``licence``, and ``output``: "chroma" where the network was
+trained by regression and gives U and V instead of a score for each bin.
 """
 
 import json
@@ -32,7 +34,7 @@ def save_checkpoint(
     """
     name = type(model).__name__
     if MODELS.get(name) is not type(model):
-        raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)})")
+        raise ColorlibError(f"{name} is not one of colorlib's networks ({', '.join(MODELS)}): name its class in MODELS")
     outputs, arguments = _outputs(bins, record), getattr(model, "arguments", {})
     fresh = build(name, outputs, **arguments).state_dict()
     if {key: value.shape for key, value in model.state_dict().items()} != {k: v.shape for k, v in fresh.items()}:
@@ -81,6 +83,16 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
     except (KeyError, TypeError, ValueError, RuntimeError, RecursionError, ColorlibError) as error:
         raise ColorlibError(f"{path} does not hold what it says it holds: {error}") from error
     return model.eval(), bins, record
+
+
+def answering_lam(record: dict[str, Any]) -> float | None:
+    """λ of the rebalancing with which a checkpoint answers, by its record (paper §2.1); None where that is silent.
+
+    >>> answering_lam({"training": {"config": {"lam": 0.5}}}), answering_lam({"lam_inference": 0.2}), answering_lam({})
+    (0.5, 0.2, None)
+    """
+    lam: float | None = record.get("lam_inference", record.get("training", {}).get("config", {}).get("lam"))
+    return lam
 
 
 def _outputs(bins: ColorBins, record: dict[str, Any]) -> int:

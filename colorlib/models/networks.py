@@ -162,6 +162,12 @@ class ColorUNet(Network):
         return self.down3(quarter)
 
 
+def conv3_norm(channels_in: int, channels_out: int, dilation: int = 1) -> nn.Sequential:
+    """A 3 x 3 convolution that keeps the size, batch norm and ReLU: today's order, not the paper's."""
+    conv = nn.Conv2d(channels_in, channels_out, 3, padding=dilation, dilation=dilation, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
+
+
 class Context(nn.Module):
     """Lets every place of a feature map know of the whole scene: dilated convolutions, then the mean of all places.
 
@@ -172,14 +178,7 @@ class Context(nn.Module):
     def __init__(self, channels: int, dilations: tuple[int, ...] = (1, 2, 4), global_pool: bool = True):
         super().__init__()
         self.global_pool = global_pool
-        self.around = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            )
-            for dilation in dilations
-        )
+        self.around = nn.ModuleList(conv3_norm(channels, channels, dilation) for dilation in dilations)
         self.scene = nn.Sequential(
             nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True), nn.Conv2d(channels, channels, 1)
         )
@@ -231,12 +230,6 @@ class Up(nn.Module):
         """x (B, C, H, W) and beside (B, D, 2H, 2W) -> (B, channels_out, 2H, 2W)."""
         larger = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         return self.conv(torch.cat([larger, beside], dim=1))
-
-
-def conv3_norm(channels_in: int, channels_out: int) -> nn.Sequential:
-    """A 3 x 3 convolution that keeps the size, batch norm and ReLU: today's order, not the paper's."""
-    conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
 
 
 class LiteUNet(Network):

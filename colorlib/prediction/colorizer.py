@@ -13,7 +13,7 @@ from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
 from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
-from colorlib.models.checkpoints import find_checkpoint, load_checkpoint
+from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
 from colorlib.parallel import find_device
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.upsampling import upsample_and_merge
@@ -81,7 +81,7 @@ class Colorizer:
     @property
     def lam(self) -> float:
         """λ of the rebalancing that its probabilities carry: `colorlib.training.adjust_output_bias` (paper §2.1)."""
-        lam = self.record.get("lam_inference", self.record.get("training", {}).get("config", {}).get("lam"))
+        lam = answering_lam(self.record)
         if lam is None:
             raise ColorlibError("this checkpoint's record does not say with which λ it was trained")
         return float(lam)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from colorlib.color.bins import ColorBins
 from colorlib.errors import ColorlibError
-from colorlib.models.checkpoints import find_checkpoint, load_checkpoint
+from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
 from colorlib.training.batches import forward
 from colorlib.training.config import TrainingConfig
 from colorlib.training.losses import adjust_output_bias, distillation
@@ -39,9 +39,8 @@ class Teacher:
         network, self.bins, record = load_checkpoint(find_checkpoint(path))
         if record.get("output") == "chroma":
             raise ColorlibError(f"{path} gives colours and no probabilities: name a classifier as teacher")
-        trained_with = record.get("lam_inference", record.get("training", {}).get("config", {}).get("lam"))
-        if trained_with is not None:
-            adjust_output_bias(lam, network, self.bins, trained_with)
+        if (answers_with := answering_lam(record)) is not None:
+            adjust_output_bias(lam, network, self.bins, answers_with)
         self.weight, self.temperature, self.precision = weight, temperature, precision
         self.network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -19,12 +19,11 @@ import av
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.spaces import merge_luma_chroma
-from colorlib.data.photos import as_rgb
+from colorlib.data.photos import as_rgb, fit
 from colorlib.errors import ColorlibError
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
@@ -272,10 +271,7 @@ def paint_picture(ready: Prepared, chroma: Tensor, side_by_side: bool = False) -
 
 def small_luma(plane: np.ndarray, longest: int) -> Tensor:
     """The luma (h, w) in [0, 1] that the network sees of a plane (H, W): at most ``longest`` a side, by Lanczos."""
-    height, width = plane.shape
-    scale = min(1.0, longest / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return to_unit(torch.from_numpy(np.array(Image.fromarray(plane).resize(size, Image.Resampling.LANCZOS))))
+    return to_unit(torch.from_numpy(np.array(fit(plane, longest))))
 
 
 def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor, standard: ColorStandard = BT601) -> np.ndarray:
