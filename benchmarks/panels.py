@@ -26,7 +26,7 @@ MOVES = 12  # of each slider
 FEW: dict[str, dict[str, Any]] = {
     "04_colorunet": {"steps": 1},
     "06_temperature": {"photo_count": 4, "examples": [], "sweep": [0.1, 1.0]},
-    "07_confidence_maps": {"photo_count": 4, "calibration_count": 4},
+    "07_confidence_maps": {"photo_count": 4},
     "08_color_histograms": {"photo_count": 4},
 }
 
@@ -81,7 +81,8 @@ def measure() -> list[Row]:
             for stem in FEW:
                 with redirect_stdout(nowhere):
                     panel = panel_of(stem)
+                number = stem.split("_")[0]
                 for control in panel.children:
                     if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.FloatLogSlider)):
-                        rows.append(row_of(f"{stem[:2]}: {control.description}", time_of_moves(panel, control)))
+                        rows.append(row_of(f"{number}: {control.description}", time_of_moves(panel, control)))
     return rows

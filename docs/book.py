@@ -76,8 +76,8 @@ def for_the_site(notebook: str) -> str:
     def if_it_exists(link: re.Match[str]) -> str:
         return link[0] if (PROJECT / "notebooks" / link[2]).exists() else link[1]
 
-    notebook = re.sub(r"\[([^\[\]]+)\]\((\d\d_\w+\.ipynb)\)", if_it_exists, notebook)
-    return re.sub(r'(<a href=\\"\d\d_\w+)\.ipynb', r"\1.html", notebook)
+    notebook = re.sub(r"\[([^\[\]]+)\]\((\d\d[a-z]?_\w+\.ipynb)\)", if_it_exists, notebook)
+    return re.sub(r'(<a href=\\"\d\d[a-z]?_\w+)\.ipynb', r"\1.html", notebook)
 
 
 def start_page() -> str:

@@ -10,8 +10,8 @@ from colorlib.course import verdict
 from colorlib.files import PROJECT
 
 TEXT = (PROJECT / "docs" / "teaching.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| \[(\d\d)\]\(\.\./notebooks/(\1_\w+\.ipynb)\) \| (\d+) \| ([\d, –]+) \|", TEXT, re.M)
-MISTAKES = re.findall(r"^\| (\d\d) \| .+ \| `(\w+)` \|$", TEXT, re.M)
+ROWS = re.findall(r"^\| \[(\d\d[a-z]?)\]\(\.\./notebooks/(\1_\w+\.ipynb)\) \| (\d+) \| ([\da-z, –]+) \|", TEXT, re.M)
+MISTAKES = re.findall(r"^\| (\d\d[a-z]?) \| .+ \| `(\w+)` \|$", TEXT, re.M)
 
 
 def needs_of(notebook: str) -> tuple[str, str]:
@@ -21,7 +21,7 @@ def needs_of(notebook: str) -> tuple[str, str]:
         r"\*(?:Prerequisites|Before):\*+ (.*?)\*+Time:\*+ (?:about )?(\d+) minutes", " ".join(first.split())
     )
     assert found, f"{notebook} does not say: Prerequisites: … Time: … minutes"
-    before = sorted(set(re.findall(r"\b(\d\d)\b", found[1])))
+    before = sorted(set(re.findall(r"\b(\d\d[a-z]?)\b", found[1])))
     return found[2], ", ".join(before) or "–"
 
 

@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from colorlib.evaluation import jensen_shannon, wilson_interval
+from colorlib.evaluation import fit_temperature, jensen_shannon, wilson_interval
 from colorlib.prediction import annealed_mean
 from colorlib.video import warp
 
@@ -515,6 +515,74 @@ def difference_of_means(sure_wrong: Tensor, sure_right: Tensor) -> float:
     return float(sure_right.mean() - sure_wrong.mean())
 
 
+def squared_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).square().sum(1)
+    return (logits.softmax(0) * distance).sum(0)
+
+
+def annealed_twice(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return ((logits / temperature).softmax(0) * distance).sum(0)
+
+
+def from_the_first_bin(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    first = colors[logits.argmax(0)].movedim(-1, 0)
+    return (logits.softmax(0) * (colors[:, :, None, None] - first).norm(dim=1)).sum(0)
+
+
+def largest_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    return (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1).amax(0)
+
+
+def unweighted(logits: Tensor, weights: Tensor, sign: float = -1) -> Tensor:
+    return logits + sign * weights.log()[:, None, None]
+
+
+def undone_in_the_picture_too(logits: Tensor, weights: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    z = unweighted(logits, weights)
+    distance = (colors[:, :, None, None] - annealed_mean(z, colors, temperature)).norm(dim=1)
+    return (z.softmax(0) * distance).sum(0)
+
+
+def rebalanced_again(logits: Tensor, weights: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return (unweighted(logits, weights, +1).softmax(0) * distance).sum(0)
+
+
+def logits_by_weights(logits: Tensor, weights: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return ((logits / weights[:, None, None]).softmax(0) * distance).sum(0)
+
+
+def not_normalised_again(logits: Tensor, weights: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return (logits.softmax(0) / weights[:, None, None] * distance).sum(0)
+
+
+def weights_forgotten(logits: Tensor, weights: Tensor, colors: Tensor, temperature: float) -> Tensor:
+    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
+    return (logits.softmax(0) * distance).sum(0)
+
+
+# Notebook 07b
+
+
+def levels_alike(share: Tensor, confidence: Tensor, accuracy: Tensor) -> float:
+    return float((confidence - accuracy).abs().mean())
+
+
+def gaps_that_cancel(share: Tensor, confidence: Tensor, accuracy: Tensor) -> float:
+    return float((share * (confidence - accuracy)).sum().abs())
+
+
+def gaps_squared(share: Tensor, confidence: Tensor, accuracy: Tensor) -> float:
+    return float((share * (confidence - accuracy).square()).sum().sqrt())
+
+
+def largest_gap(share: Tensor, confidence: Tensor, accuracy: Tensor) -> float:
+    return float((confidence - accuracy).abs().max())
+
+
 def tried(loss: Callable[[float], float]) -> float:
     return min(torch.logspace(-1.3, 1.3, 600).tolist(), key=loss)
 
@@ -535,23 +603,38 @@ def leave_as_it_is(logits: Tensor, target: Tensor) -> float:
     return 1.0
 
 
-def squared_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
-    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).square().sum(1)
-    return (logits.softmax(0) * distance).sum(0)
+def nats(logits: Tensor, target: Tensor, temperature: float) -> float:
+    return float(torch.nn.functional.cross_entropy(logits.double() / temperature, target))
 
 
-def annealed_twice(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
-    distance = (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1)
-    return ((logits / temperature).softmax(0) * distance).sum(0)
+def all_together(photos: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    logits, targets = zip(*photos, strict=True)
+    return torch.cat(logits), torch.cat(targets)
 
 
-def from_the_first_bin(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
-    first = colors[logits.argmax(0)].movedim(-1, 0)
-    return (logits.softmax(0) * (colors[:, :, None, None] - first).norm(dim=1)).sum(0)
+def saved_against_a_fit_with_itself(photos: list[tuple[Tensor, Tensor]]) -> list[float]:
+    shared = fit_temperature(*all_together(photos))
+    return [nats(*photo, shared) - nats(*photo, fit_temperature(*photo)) for photo in photos]
 
 
-def largest_distance(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
-    return (colors[:, :, None, None] - annealed_mean(logits, colors, temperature)).norm(dim=1).amax(0)
+def saved_against_no_scaling(photos: list[tuple[Tensor, Tensor]]) -> list[float]:
+    return [nats(*photo, 1.0) - nats(*photo, fit_temperature(*photo)) for photo in photos]
+
+
+def lost_by_its_own(photos: list[tuple[Tensor, Tensor]]) -> list[float]:
+    rest = [fit_temperature(*all_together(photos[:i] + photos[i + 1 :])) for i in range(len(photos))]
+    return [nats(*photo, fit_temperature(*photo)) - nats(*photo, t) for photo, t in zip(photos, rest, strict=True)]
+
+
+def saved_against_the_mean_of_numbers(photos: list[tuple[Tensor, Tensor]]) -> list[float]:
+    own = [fit_temperature(*photo) for photo in photos]
+    rest = [float(np.mean(own[:i] + own[i + 1 :])) for i in range(len(photos))]
+    return [nats(*photo, t) - nats(*photo, mine) for photo, t, mine in zip(photos, rest, own, strict=True)]
+
+
+def differences_of_temperature(photos: list[tuple[Tensor, Tensor]]) -> list[float]:
+    rest = [fit_temperature(*all_together(photos[:i] + photos[i + 1 :])) for i in range(len(photos))]
+    return [fit_temperature(*photo) - t for photo, t in zip(photos, rest, strict=True)]
 
 
 # Notebook 08
@@ -1018,8 +1101,23 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     ],
     "annealed_map": [mean_temperature, probabilities_divided, multiplied_by_temperature, unstable_map],
     "auroc_by_pairs": [share_of_more_sure, ties_forgotten, ties_in_full, difference_of_means],
-    "calibrate": [the_inverse, never_above_one, leave_as_it_is, smallest_tried],
     "expected_error": [squared_distance, annealed_twice, from_the_first_bin, largest_distance],
+    "honest_expected_error": [
+        undone_in_the_picture_too,
+        rebalanced_again,
+        logits_by_weights,
+        not_normalised_again,
+        weights_forgotten,
+    ],
+    "ece_of": [levels_alike, gaps_that_cancel, gaps_squared, largest_gap],
+    "calibrate": [the_inverse, never_above_one, leave_as_it_is, smallest_tried],
+    "nats_saved": [
+        saved_against_a_fit_with_itself,
+        saved_against_no_scaling,
+        lost_by_its_own,
+        saved_against_the_mean_of_numbers,
+        differences_of_temperature,
+    ],
     "paired_epochs": [epochs_of_one_set, epochs_swapped, epochs_without_batch, whole_epochs],
     "mirrored_mean": [
         not_mirrored_back,

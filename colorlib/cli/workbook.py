@@ -23,7 +23,12 @@ def add_arguments(commands: Commands) -> None:
         default="quick",
         help="parameters of the run: quick for a laptop (default), full, or as in the paper",
     )
-    parser.add_argument("--only", metavar="NUMBER", nargs="+", help="only the notebooks that begin with these numbers")
+    parser.add_argument(
+        "--only",
+        metavar="NUMBER",
+        nargs="+",
+        help="only the notebooks that begin with these numbers: 07 means 07 and 07b, 07_ the first alone",
+    )
     parser.add_argument(
         "--jobs", metavar="N", type=positive, default=1, help="how many run at once, sharing the cores (default: 1)"
     )

@@ -18,12 +18,12 @@ from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
-from colorlib.evaluation.confidence import auroc, fit_temperature, reliability_table
+from colorlib.evaluation.confidence import auroc, calibration_error, fit_temperature, reliability_table
 from colorlib.evaluation.intervals import student, wilson_interval
 from colorlib.evaluation.metrics import jensen_shannon
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.propagation import choose_seeds
-from colorlib.training.losses import rebalanced_cross_entropy
+from colorlib.training.losses import adjust_logits, rebalanced_cross_entropy
 from colorlib.video.motion import warp
 from colorlib.video.smoothing import TemporalKernel, published_alpha
 
@@ -502,17 +502,6 @@ def _auroc_by_pairs(answer: Callable[[Tensor, Tensor], float]) -> None:
     expect(answer(sure[wrong == 1], sure[wrong == 0]), expected, "For 40 pixels of different confidence")
 
 
-@exercise("calibrate")
-def _calibrate(answer: Callable[[Tensor, Tensor], float]) -> None:
-    """calibrate(logits, target): (k, n) and true bins (k,) -> the T by which to divide the logits, to 2 %."""
-    generator = torch.Generator().manual_seed(0)
-    for right in (0.3, 1.0, 4.0):
-        logits = 2 * torch.randn(2000, 6, generator=generator)
-        target = logits.softmax(1).multinomial(1, generator=generator)[:, 0]
-        fitted = fit_temperature(right * logits, target)
-        expect(answer(right * logits, target), fitted, f"For logits {right:g} times too large", 0.02 * fitted)
-
-
 @exercise("expected_error")
 def _expected_error(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     """expected_error(logits, colors, temperature): (n, H, W), (n, 2), T -> the distance to be expected (H, W)."""
@@ -528,6 +517,81 @@ def _expected_error(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
             z * (c[:, None, None] - painted).norm(dim=0) for z, c in zip(logits.softmax(0), colors, strict=True)
         )
         expect(answer(logits, colors, temperature), right, f"For 12 random pixels and T = {temperature:g}")
+
+
+@exercise("honest_expected_error")
+def _honest_expected_error(answer: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> None:
+    """honest_expected_error(logits, weights, colors, temperature): (H, W), z without rebalancing, painted with it."""
+    two, apart = torch.zeros(2, 1, 1), torch.tensor([[0.3, 0.0], [-0.3, 0.0]])
+    sure = torch.tensor([3.0, 0.0]).reshape(2, 1, 1)  # painted near the first colour
+    generator = torch.Generator().manual_seed(0)
+    logits, colors = 2 * torch.randn(5, 3, 4, generator=generator), torch.rand(5, 2, generator=generator) - 0.5
+    weights = torch.tensor([0.2, 8.0, 1.0, 30.0, 0.7])
+    for given, w, c, temperature, when in (
+        (two, torch.ones(2), apart, 1.0, "For a tie between two bins of equal weight"),
+        (two, torch.tensor([7.0, 7.0]), apart, 1.0, "For two bins that both weigh 7"),
+        (sure, torch.tensor([20.0, 1.0]), apart, 0.1, "For a sure bin whose weight is 20 times the other's"),
+        (logits, weights, colors, 1.0, "For 12 random pixels and T = 1"),
+        (logits, weights, colors, 0.3, "For 12 random pixels and T = 0.3"),
+    ):
+        painted = annealed_mean(given, c, temperature)
+        z = adjust_logits(given, w, torch.ones(len(w))).softmax(0)
+        right = sum(p * (color[:, None, None] - painted).norm(dim=0) for p, color in zip(z, c, strict=True))
+        expect(answer(given, w, c, temperature), right, when)
+
+
+# Notebook 07b
+
+
+@exercise("ece_of")
+def _ece_of(answer: Callable[[Tensor, Tensor, Tensor], float]) -> None:
+    """ece_of(share, confidence, accuracy): of each level, (levels,) -> the expected calibration error."""
+    half, level = torch.tensor([0.5, 0.5]), torch.tensor([0.3, 0.9])
+    expect(answer(half, level, level), 0.0, "Where every level keeps what it promises")
+    said = "For two levels of half the pixels, confidence [0.3, 0.9], accuracy [0.4, 0.8],"
+    expect(answer(half, level, torch.tensor([0.4, 0.8])), 0.1, said)
+    said = "For levels of 90 % and 10 % of the pixels, confidence [0.3, 0.9], accuracy [0.3, 0.4],"
+    expect(answer(torch.tensor([0.9, 0.1]), level, torch.tensor([0.3, 0.4])), 0.05, said)
+    generator = torch.Generator().manual_seed(0)
+    sure = torch.rand(4000, generator=generator)
+    table = reliability_table(sure, torch.rand(4000, generator=generator) < sure**2)
+    share, confidence, accuracy = table[:, 0], table[:, 1] / table[:, 0], table[:, 2] / table[:, 0]
+    expect(answer(share, confidence, accuracy), calibration_error(table), "For 4000 pixels in 15 levels")
+
+
+@exercise("calibrate")
+def _calibrate(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """calibrate(logits, target): (k, n) and true bins (k,) -> the T by which to divide the logits, to 2 %."""
+    generator = torch.Generator().manual_seed(0)
+    for right in (0.3, 1.0, 4.0):
+        logits = 2 * torch.randn(2000, 6, generator=generator)
+        target = logits.softmax(1).multinomial(1, generator=generator)[:, 0]
+        fitted = fit_temperature(right * logits, target)
+        expect(answer(right * logits, target), fitted, f"For logits {right:g} times too large", 0.02 * fitted)
+
+
+@exercise("nats_saved")
+def _nats_saved(answer: Callable[[list[tuple[Tensor, Tensor]]], Any]) -> None:
+    """nats_saved(photos): (logits (k, n), target (k,)) of each -> what its own T_cal saves against the others' one."""
+    generator = torch.Generator().manual_seed(0)
+    photos = []
+    for scale, count in ((0.4, 300), (1.0, 900), (3.0, 300)):
+        logits = 2 * torch.randn(count, 5, generator=generator)
+        photos.append((scale * logits, logits.softmax(1).multinomial(1, generator=generator)[:, 0]))
+    for some in (photos, photos[:2]):
+        right = []
+        for i, (logits, target) in enumerate(some):
+            rest = [torch.cat(parts) for parts in zip(*(some[:i] + some[i + 1 :]), strict=True)]
+            shared, own = (logits.double() / fit_temperature(*pair) for pair in (rest, (logits, target)))
+            costs = [float(nn.functional.cross_entropy(scaled, target)) for scaled in (shared, own)]
+            right.append(costs[0] - costs[1])
+        got = answer(list(some))
+        if not isinstance(got, (list, tuple, np.ndarray, Tensor)) or len(got) != len(some):
+            raise WrongAnswerError(
+                f"I expected a list of {len(some)} numbers, one for each photo, and got {_short(got)}."
+            )
+        for i, (mine, expected) in enumerate(zip(got, right, strict=True)):
+            expect(mine, expected, f"For photo {i + 1} of {len(some)}", 0.002)
 
 
 # Notebook 08

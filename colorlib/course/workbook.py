@@ -89,8 +89,8 @@ def run_workbook(
 
 
 def find_notebooks(only: str | Sequence[str] | None = None) -> list[Path]:
-    """The notebooks in reading order, optionally only those whose names begin as asked."""
-    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    """The notebooks in reading order, 07b after 07, optionally only those whose names begin as asked."""
+    paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if re.match(r"\d\d[a-z]?_", path.name)]
     if not paths:
         raise ColorlibError(f"there are no notebooks at {NOTEBOOKS}: work in a clone of the project")
     wanted = [only] if isinstance(only, str) else list(only or [""])

@@ -115,7 +115,7 @@ def palette(
     """The likeliest colours at a place, likeliest first: bins by the network's own probability there.
 
     ``logits`` (n, H, W) are the network's; ``x`` and ``y`` as in a `Hint`. ``temperature`` is the one that makes the
-    probabilities honest (notebook 07); it does not change the order.
+    probabilities honest (notebook 07b); it does not change the order.
     """
     row, column = Hint(x, y, (0.0, 0.0)).pixel(*logits.shape[1:])
     probability, index = (logits[:, row, column] / temperature).softmax(0).sort(descending=True, stable=True)

@@ -75,6 +75,14 @@ def test_notebooks_are_found_in_order_and_by_beginning(two):
         find_notebooks(["01", "07"])
 
 
+def test_a_second_notebook_of_one_number_follows_the_first(two):
+    write_notebook(two, "01b_after_the_first")
+    assert [path.stem for path in find_notebooks()] == ["01_first", "01b_after_the_first", "02_second"]
+    assert [path.stem for path in find_notebooks("01")] == ["01_first", "01b_after_the_first"]
+    assert [path.stem for path in find_notebooks(["01_"])] == ["01_first"]
+    assert [path.stem for path in find_notebooks(["01b"])] == ["01b_after_the_first"]
+
+
 def test_a_folder_without_notebooks_is_said(course):
     with pytest.raises(ColorlibError, match="work in a clone"):
         find_notebooks()

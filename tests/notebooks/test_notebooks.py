@@ -31,7 +31,8 @@ from colorlib.video import TemporalKernel, published_alpha
 STEMS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 COURSE = """
 00_start_here 01_color_bins 02_weight_maps 03_dataset 04_colorunet 05_training 06_temperature 07_confidence_maps
-08_color_histograms 09_data_augmentation 10_dataset_variety 11_video_smoothing 12_seeds_and_hints 13_paper_vs_code
+07b_calibration 08_color_histograms 09_data_augmentation 10_dataset_variety 11_video_smoothing 12_seeds_and_hints
+13_paper_vs_code
 """.split()
 LONGEST_PARAGRAPH = 150  # words
 SHORTEST_ALT = 30  # characters; fewer cannot say what a figure shows
@@ -160,7 +161,7 @@ def test_shapes_are_asserted(stem):
 @every_notebook
 def test_the_first_cell_asks_and_promises(stem):
     first = read(stem).cells[0].source
-    assert first.startswith(f"# {stem[:2]} · ")
+    assert first.startswith(f"# {stem.split('_')[0]} · ")
     assert "?" in first  # the question
     assert len(re.findall(r"^\d\. ", first, re.M)) == 3  # goals
     assert re.search(r"prerequisites|before", first, re.I)
