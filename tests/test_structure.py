@@ -24,7 +24,7 @@ READING_ORDER = {
     "prediction": "annealing upsampling colorizer propagation reference hints export",
     "evaluation": "metrics intervals confidence evaluate select perceptual zhang2016 forced_choice",
     "video": "smoothing lookahead motion cuts clock frames film encoder tracks pieces pipeline shots metrics",
-    "course": "exercises figures quotations claims trainings plots widgets workbook",
+    "course": "exercises figures quotations claims trainings tables plots widgets workbook",
     "cli": "shared colorize video models export evaluate data bins train workbook",
 }
 IN_ORDER = [f"{room}.{name}".lstrip(".") for room, names in READING_ORDER.items() for name in names.split()]

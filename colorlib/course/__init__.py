@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from colorlib.course.figures import *
     from colorlib.course.plots import *
     from colorlib.course.quotations import *
+    from colorlib.course.tables import *
     from colorlib.course.trainings import *
     from colorlib.course.widgets import *
     from colorlib.course.workbook import *
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = lazily(
         "claims": "claim paper_box section_of",
         "quotations": "PAPER",
         "trainings": "ablation_scores compare_trainings",
+        "tables": "measured_row",
         "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
         "start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches board_of_bins board_of_histograms bounds_of captioned "
