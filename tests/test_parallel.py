@@ -366,9 +366,7 @@ def test_a_gpu_that_computes_is_taken(untried, monkeypatch, caplog) -> None:
 
 
 def test_apple_gpus_are_refused_at_once_for_training(monkeypatch) -> None:
-    from colorlib.training import config
-
-    monkeypatch.setattr(config, "find_device", torch.device)
+    monkeypatch.setattr(parallel, "find_device", torch.device)
     with pytest.raises(ColorlibError, match="Apple GPUs.*set device=cpu"):
         TrainingConfig(device="mps")
     assert TrainingConfig(device="cpu").device == "cpu"
