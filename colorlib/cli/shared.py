@@ -1,6 +1,7 @@
 """What the commands share: how they are declared, the options of those that predict, and how they complain."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -137,14 +138,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="D", default="auto", help="cpu, cuda, … (default: the GPU if one works)")
 
 
-def number(text: str, greatest: float = sys.float_info.max) -> float:
-    """A number of 0 or more, and not beyond ``greatest``."""
+def number(text: str, greatest: float = math.inf) -> float:
+    """A finite number of 0 or more, and at most ``greatest``."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= greatest:
-        values = "from 0 to 1" if greatest == 1 else "of 0 or more"
+    if not 0 <= value <= greatest or math.isinf(value):
+        values = "of 0 or more" if math.isinf(greatest) else f"from 0 to {greatest:g}"
         raise argparse.ArgumentTypeError(f"must be a number {values}, got {text!r}")
     return value
 

@@ -350,8 +350,8 @@ def ringed(rgb: np.ndarray, across: float, down: float, radius: int = 8) -> np.n
     image = Image.fromarray(rgb)
     x, y = across * (image.width - 1), down * (image.height - 1)
     draw = ImageDraw.Draw(image)
-    draw.circle((x, y), radius, outline="black", width=4)
-    draw.circle((x, y), radius - 1, outline="white", width=2)
+    draw.circle((x, y), radius, outline="black", width=radius // 2)  # inside, the photo's own colour shows
+    draw.circle((x, y), radius - 1, outline="white", width=radius // 4)
     return np.asarray(image)
 
 

@@ -21,7 +21,6 @@ from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from unittest.mock import patch
 
 import nbformat
 import papermill
@@ -270,8 +269,16 @@ def kernel_environment(jobs: int = 1) -> Iterator[None]:
         }
         if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
             settings["OMP_NUM_THREADS"] = str(max(1, available_cores() // jobs))
-        with patch.dict(os.environ, settings):
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
             yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 def table(results: Sequence[Result]) -> str:

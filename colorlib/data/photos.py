@@ -131,7 +131,7 @@ def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.
 
 
 def fit(rgb: np.ndarray, longest: int) -> np.ndarray:
-    """Shrink uint8 RGB so that its longer side is at most ``longest``, with Lanczos; never enlarges.
+    """Shrink uint8 RGB, or one plane (H, W), to at most ``longest`` on its longer side, with Lanczos; never enlarges.
 
     >>> fit(np.zeros((400, 200, 3), np.uint8), 100).shape
     (100, 50, 3)

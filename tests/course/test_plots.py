@@ -127,3 +127,14 @@ def test_bars_have_the_values_and_colors_of_their_bins(kmeans_bins):
     assert [bar.get_height() for bar in ax.patches] == pytest.approx(kmeans_bins.frequency.tolist())
     colors = [bar.get_facecolor()[:3] for bar in ax.patches]
     np.testing.assert_allclose(colors, plots.bin_colors(kmeans_bins), atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [4, 8])
+def test_a_ring_shows_on_any_ground_and_leaves_the_place_itself_visible(radius):
+    for ground in (0, 128, 255):
+        photo = np.full((41, 61, 3), ground, np.uint8)
+        ring = plots.ringed(photo, 0.5, 0.5, radius)
+        assert (ring[20, 30] == ground).all() and (photo == ground).all()
+        assert {0, 255} <= set(ring[20 - radius : 21 + radius, 30 - radius : 31 + radius].ravel().tolist())
+        changed = np.argwhere((ring != ground).any(-1))
+        assert (np.abs(changed - (20, 30)) <= radius).all()

@@ -109,7 +109,10 @@ def test_held_out_photos_are_chosen_on_where_there_are_any(real_paths, tmp_path,
     assert where == "held-out photos" and len(chosen) == 4 and max(chosen[0].shape) == 48
     monkeypatch.setattr(select, "MOST_TO_CHOOSE_ON", 2)
     assert len(select.photos_to_choose_on(TrainingConfig(photos=[str(tmp_path)]), frames)[0]) == 2
-    assert select.photos_to_choose_on(TrainingConfig(), frames)[1] == "bundled training photos"
+    chosen, where = select.photos_to_choose_on(TrainingConfig(), frames)
+    assert where == "bundled training photos" and max(max(rgb.shape[:2]) for rgb in chosen) == 256
+    larger = select.photos_to_choose_on(TrainingConfig(image_size=320), frames)[0]  # so that 320 can be chosen, too
+    assert max(max(rgb.shape[:2]) for rgb in larger) == 320
 
 
 def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
