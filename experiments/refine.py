@@ -42,6 +42,7 @@ from colorlib.evaluation import (
     colorfulness,
     distance_to_edge,
     psnr,
+    rarity,
     stains,
 )
 from colorlib.files import write_rows, write_text
@@ -107,11 +108,10 @@ def scores(picture: Tensor, truth: Tensor, colorizer: Colorizer) -> dict[str, fl
     """All metrics of one picture (3, H, W); bleeding and stains are also told of the truth itself."""
     bins, luma = colorizer.bins, luma_of(truth)
     distance = distance_to_edge(luma)
-    rarity = (1 / bins.frequency.clamp(min=1e-6)).float()[bins.encode(chroma_of(truth))]
     near = distance <= 3
     return {
         "psnr": psnr(picture, truth),
-        "auc_rebalanced": area_under_accuracy(picture, truth, rarity),
+        "auc_rebalanced": area_under_accuracy(picture, truth, rarity(truth)),
         "edge_error": float(ab_distance(picture, truth)[near].mean()) if near.any() else float("nan"),
         "bleeding": color_bleeding(chroma_of(picture), distance),
         "stains": stains(bins.encode(chroma_of(picture))),

@@ -61,7 +61,7 @@ def area_under_accuracy(prediction: Tensor, truth: Tensor, pixel_weights: Tensor
     """Zhang et al.'s (2016, §3.1) AuC in percent: the share of pixels within t of the true (a, b), averaged over t.
 
     t runs over 0, 1 … 150 units of CIELAB (trapezoid rule). With ``pixel_weights`` (H, W), the inverse frequency of
-    each pixel's true bin (`rarity`), this is their rebalanced AuC, which a gray picture cannot win.
+    each pixel's true bin (`rarity`), this is their rebalanced AuC: rare colors count as much as frequent ones.
 
     >>> area_under_accuracy(torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 0.5))
     100.0
