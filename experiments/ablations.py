@@ -362,7 +362,7 @@ class Judge:
             return 1.0
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
-            truth = to_tensor(fit(rgb, colorizer.input_size))
+            truth = to_tensor(colorizer.fit(rgb))
             logits = colorizer.logits(luma_of(truth))
             for i, temperature in enumerate(TEMPERATURES):
                 chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
@@ -371,7 +371,7 @@ class Judge:
 
     def measure(self, colorizer: Colorizer, rgb: np.ndarray, temperature: float) -> Row:
         """All metrics of one photo of at most 256 pixels a side."""
-        truth, small = to_tensor(rgb), to_tensor(fit(rgb, colorizer.input_size))
+        truth, small = to_tensor(rgb), to_tensor(colorizer.fit(rgb))
         luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
         if colorizer.is_regression:
             chroma, nll = colorizer.chroma(luma), ""

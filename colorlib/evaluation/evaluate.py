@@ -243,7 +243,7 @@ def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Te
 
     h and w are at most the network's ``input_size``.
     """
-    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
+    truth = to_tensor(colorizer.fit(rgb)).to(colorizer.device)
     return colorizer.logits(luma_of(truth)), colorizer.bins.encode(chroma_of(truth))
 
 
@@ -266,7 +266,7 @@ def _add_bin_scores(
     result: Evaluation, colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
 ) -> None:
     """Complete a photo's rows and tables with what is measured in bins, on the frame that the network sees."""
-    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
+    truth = to_tensor(colorizer.fit(rgb)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
     first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES}
     forecasts = {CONSTANT: constant_forecast(colorizer.bins, luma)}

@@ -80,9 +80,14 @@ class Output(nn.Sequential):
 
 
 class Network(nn.Module):
-    """What all of them have: by what the picture's sides must divide, and what else they were built with."""
+    """What all of them have: by what the picture's sides must divide, and what else they were built with.
+
+    A picture whose sides do not divide is given edges that repeat its last pixels or, where ``stretched``, is
+    stretched until they do.
+    """
 
     stride: int = 1
+    stretched: bool = False
     arguments: dict[str, Any]
 
     def __init__(self, **arguments: Any):
@@ -247,6 +252,7 @@ class LiteUNet(Network):
     """
 
     stride = 32
+    stretched = True  # up to 31 repeated pixels a side are a scene that no photo shows
 
     def __init__(self, n: int = 32, depth: int = 5):
         super().__init__(depth=depth)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
-from colorlib.data.photos import as_rgb, fit, to_tensor
+from colorlib.data.photos import KERNELS, as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
 from colorlib.parallel import find_device
@@ -24,8 +24,8 @@ DEFAULT_MODEL = "liteunet"
 def forward_at_any_size(model: nn.Module, luma: Tensor) -> Tensor:
     """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
 
-    The edges are repeated up to a multiple of the network's stride, and cut off again. An output of a smaller size is
-    enlarged to the luma's.
+    Sides become multiples of the network's stride: the picture is stretched, or its edges are repeated and cut off
+    again, as the network asks (`colorlib.models.Network`). An output of a smaller size is enlarged to the luma's.
 
     >>> from colorlib.models import build
     >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50)).shape
@@ -33,18 +33,27 @@ def forward_at_any_size(model: nn.Module, luma: Tensor) -> Tensor:
     """
     height, width = luma.shape[-2:]
     stride = int(model.stride)  # type: ignore[arg-type]
-    padded = F.pad(luma, (0, -width % stride, 0, -height % stride), mode="replicate")
+    more_rows, more_columns = -height % stride, -width % stride
+    if getattr(model, "stretched", False):
+        seen = _resized(luma, height + more_rows, width + more_columns)
+        return _resized(model(seen.contiguous(memory_format=torch.channels_last)), height, width)
+    padded = F.pad(luma, (0, more_columns, 0, more_rows), mode="replicate")
     output: Tensor = model(padded.contiguous(memory_format=torch.channels_last))
-    if output.shape[-2:] != padded.shape[-2:]:  # some networks answer at half the size
-        output = F.interpolate(output, padded.shape[-2:], mode="bilinear", align_corners=False)
-    return output[..., :height, :width]
+    return _resized(output, *padded.shape[-2:])[..., :height, :width]
+
+
+def _resized(x: Tensor, height: int, width: int) -> Tensor:
+    if x.shape[-2:] == (height, width):
+        return x
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
 class Colorizer:
     """A trained network with its bins: gives any image colour.
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
-    looks at a photo. ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma",
+    looks at a photo. ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are
+    shrunk to that size, "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma",
     the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature
     but 1, at which a classifier gives the mean colour, too.
 
@@ -74,6 +83,9 @@ class Colorizer:
         self.temperature = temperature
         self.input_size = input_size
         self.record = record or {}
+        self.kernel = self.record.get("kernel", "lanczos")
+        if self.kernel not in KERNELS:
+            raise ColorlibError(f"photos are shrunk by one of the kernels {', '.join(KERNELS)}, not {self.kernel!r}")
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
             self.temperature = 1.0
@@ -131,9 +143,13 @@ class Colorizer:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""
         return self.logits(luma).softmax(-3)
 
+    def fit(self, rgb: np.ndarray) -> np.ndarray:
+        """A photo, uint8 (H, W, 3), or one plane (H, W), shrunk to at most ``input_size`` pixels a side."""
+        return fit(rgb, self.input_size, self.kernel)
+
     def input_luma(self, image: Any) -> Tensor:
         """The luma (h, w) that the network sees of an image: shrunk to at most ``input_size`` pixels a side."""
-        return luma_of(to_tensor(fit(as_rgb(image), self.input_size)))
+        return luma_of(to_tensor(self.fit(as_rgb(image))))
 
     def colorize(self, image: Any, temperature: float | None = None) -> np.ndarray:
         """Colour an image: uint8 (H, W, 3) at its own size, with its own luma.

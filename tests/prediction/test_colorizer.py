@@ -14,13 +14,14 @@ from scipy.special import logsumexp, softmax
 import colorlib
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import to_tensor, to_uint8, write_photo
-from colorlib.models import build
+from colorlib.data import fit, to_tensor, to_uint8, write_photo
+from colorlib.models import Network, build
 from colorlib.prediction import (
     Colorizer,
     annealed_mean,
     annealed_probabilities,
     bilinear_matrix,
+    forward_at_any_size,
     guided_filter_coefficients,
     upsample_and_merge,
     upsampling,
@@ -337,6 +338,44 @@ def test_deep_networks_of_every_kind_can_colorize(tiny_bins, synthetic_photo):
         assert (
             Colorizer(build(name, 8), tiny_bins, input_size=50).colorize(synthetic_photo).shape == synthetic_photo.shape
         )
+
+
+def test_a_stretched_picture_has_no_edge_that_is_not_in_the_photo():
+    """A network that averages over the scene sees the mean of a ramp, whatever its size; padded it does not."""
+
+    class SceneMean(Network):
+        stride, stretched = 32, True
+
+        def forward(self, luma):
+            assert luma.shape[-2] % 32 == luma.shape[-1] % 32 == 0
+            return luma.mean((2, 3), keepdim=True).expand(-1, 2, luma.shape[-2] // 2, luma.shape[-1] // 2)
+
+    ramp = torch.linspace(0, 1, 70).expand(2, 1, 45, 70)
+    network = SceneMean()
+    answer = forward_at_any_size(network, ramp)
+    assert answer.shape == (2, 2, 45, 70)
+    torch.testing.assert_close(answer, torch.full_like(answer, 0.5), rtol=0, atol=1e-3)
+    network.stretched = False
+    assert float(forward_at_any_size(network, ramp).max()) > 0.6
+
+
+def test_stretching_changes_nothing_where_sides_divide():
+    torch.manual_seed(0)
+    network, luma = build("LiteUNet").eval(), torch.rand(1, 1, 64, 96)
+    stretched = forward_at_any_size(network, luma)
+    network.stretched = False
+    assert torch.equal(forward_at_any_size(network, luma), stretched)
+
+
+def test_the_record_says_by_which_kernel_photos_are_shrunk(opinionated_network, tiny_bins, synthetic_photo):
+    soft = Colorizer(opinionated_network, tiny_bins, input_size=20, record={"kernel": "bilinear"})
+    crisp = Colorizer(opinionated_network, tiny_bins, input_size=20)
+    assert crisp.kernel == "lanczos"
+    assert (soft.fit(synthetic_photo) == fit(synthetic_photo, 20, "bilinear")).all()
+    assert (crisp.fit(synthetic_photo) == fit(synthetic_photo, 20)).all()
+    assert torch.equal(soft.input_luma(synthetic_photo), luma_of(to_tensor(fit(synthetic_photo, 20, "bilinear"))))
+    with pytest.raises(ColorlibError, match="lanczos, bilinear, not 'box'"):
+        Colorizer(opinionated_network, tiny_bins, record={"kernel": "box"})
 
 
 MEMORY_PROBE = """
