@@ -161,8 +161,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
 
     Its input size, kernel and temperatures are chosen on the photos that its training held out: the cache's validation
     photos or the config's ``validation_photos``, and where there are none on bundled training photos, which it has
-    learnt from (``chosen_on`` says which). Its scores are those on
-    the bundled validation photos, which none of these is.
+    learnt from (``chosen_on`` says which). Its scores are on the bundled validation photos, which none of these is.
 
     ``temperature`` is the one to use without a wish of one's own, lively; ``temperatures`` has those for a wish,
     "faithful" and "vivid": see `Frontier`. Where the config has a ``lam_inference``, the network is made to answer with

@@ -1,0 +1,77 @@
+"""The mean of trained networks' weights is what plain arithmetic says, and networks that differ have none."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from colorlib import ColorlibError
+from colorlib.color import ColorBins
+from colorlib.models import build, load_checkpoint, save_checkpoint
+from colorlib.training import adjust_output_bias
+from experiments import soup
+
+
+@pytest.fixture
+def three(tmp_path: Path, tiny_bins: ColorBins) -> list[Path]:
+    paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        save_checkpoint(path, build("ColorUNet", len(tiny_bins)), tiny_bins, {"seed": seed})
+    return paths
+
+
+def test_each_weight_is_the_weighed_mean(three: list[Path]) -> None:
+    model, _, record = soup.average(three, [1, 2, 1])
+    states = [load_checkpoint(path)[0].state_dict() for path in three]
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            expected = 0.25 * states[0][name] + 0.5 * states[1][name] + 0.25 * states[2][name]
+            torch.testing.assert_close(value, expected)
+    assert record == {"seed": 0, "mean_of": {"a": 0.25, "b": 0.5, "c": 0.25}}
+
+
+def test_the_mean_of_one_network_is_itself(three: list[Path]) -> None:
+    model, _, _ = soup.average(three[:1] * 2, [0.3, 0.7])
+    for name, value in load_checkpoint(three[0])[0].state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value)
+
+
+def test_networks_that_differ_have_no_mean(three: list[Path], tmp_path: Path, tiny_bins: ColorBins) -> None:
+    flat, regression = tmp_path / "flat.safetensors", tmp_path / "l2.safetensors"
+    save_checkpoint(flat, build("FlatNet", len(tiny_bins)), tiny_bins, {})
+    save_checkpoint(regression, build("ColorUNet", 2), tiny_bins, {"output": "chroma"})
+    for other in (flat, regression):
+        with pytest.raises(ColorlibError, match=f"{other.name} has other layers or bins than"):
+            soup.average([three[0], other], [1, 1])
+
+
+def test_networks_of_another_lambda_are_brought_to_the_firsts(tmp_path: Path, tiny_bins: ColorBins) -> None:
+    """A network and itself, made to answer with another λ, have the network as their mean."""
+    torch.manual_seed(0)
+    model = build("ColorUNet", len(tiny_bins))
+    one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
+    save_checkpoint(one, model, tiny_bins, {"training": {"config": {"lam": 0.5}}})
+    adjust_output_bias(0.1, model, tiny_bins, trained_with=0.5)
+    save_checkpoint(other, model, tiny_bins, {"training": {"config": {"lam": 0.5}}, "lam_inference": 0.1})
+    mean, _, record = soup.average([one, other], [1, 1])
+    before = load_checkpoint(one)[0].state_dict()
+    assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    for name, value in before.items():
+        torch.testing.assert_close(mean.state_dict()[name], value)
+    assert "lam_inference" not in record
+
+
+@pytest.mark.parametrize("shares", [[1], [1, 0], [1, -1], [1, 1, 1]])
+def test_shares_that_make_no_mean(three: list[Path], shares: list[float]) -> None:
+    with pytest.raises(ColorlibError, match="share above 0"):
+        soup.average(three[:2], shares)
+
+
+def test_the_command_writes_the_mean(three: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "mean.safetensors"
+    monkeypatch.setattr("sys.argv", ["soup", *map(str, three), "--out", str(out), "--shares", "1", "2", "1"])
+    soup.main()
+    written, expected = load_checkpoint(out)[0].state_dict(), soup.average(three, [1, 2, 1])[0].state_dict()
+    for name, value in written.items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)  # half precision
