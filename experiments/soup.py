@@ -2,8 +2,8 @@
 
 Networks that went on from the same weights, each in its own way, often lie in one valley of the loss: the mean of their
 weights can be better than each of them, at the cost of one (Wortsman et al. 2022, "Model soups"). The bundled default
-is such a mean (MODEL_CARD.md). ``--shares 0.3 0.7`` weighs them; ``--photos FOLDER`` measures each of them, and the mean,
-on photos that none of them was trained on.
+is such a mean (MODEL_CARD.md). ``--shares 0.3 0.7`` weighs them; ``--photos FOLDER`` measures each of them, and the
+mean, on photos that none of them was trained on.
 
 The mean takes bins and record from the first, and answers with its λ: the others are brought to it before. The record
 says of what it is the mean.
