@@ -436,9 +436,10 @@ def report(results: list[Row]) -> str:
         "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "
         "is that of 32 equal scores.\n",
-        "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of the default, "
-        "`liteunet`. For `unet-taught` half of the loss is the divergence from the probabilities of the default, which "
-        "was trained much longer, these photos among its own: rows of equal samples, not of equal work. `unet-muted` "
+        "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of an earlier "
+        "state of the default, `liteunet`. For `unet-taught` half of the loss is the divergence from that network's "
+        "probabilities. It was trained on 209,000 squares, these photos among its own: rows of equal samples, not of "
+        "equal work. `unet-muted` "
         f"leaves out the sources whose photos have at least {STRONG} times the mean chrominance of all.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):

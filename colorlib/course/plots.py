@@ -11,6 +11,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from PIL import Image, ImageDraw, ImageFont
 from skimage.color import rgb2lab
 
@@ -309,7 +310,7 @@ def plot_frontier(
     """What two measures can be had together: a curve for each name, along which a setting runs, and single points.
 
     ``curves`` holds (x, y) of as many numbers as there are ``settings``; each setting is written beside the first
-    curve, where there is room.
+    curve, where there is room. Names of curves and points are labels, for the legend.
     """
     markers = iter("sD^vP")
     for color, style, (name, (x, y)) in zip(PALETTE, ("o-", "s--", "^:", "v-."), curves.items(), strict=False):
@@ -320,11 +321,11 @@ def plot_frontier(
     for place, setting in zip(np.stack([x / width, y / height], 1), settings, strict=True):
         if all(np.linalg.norm(place - other) > 0.1 for other in written):
             spot = place * [width, height]
-            ax.annotate(f"{setting:g}", spot, (6, 4), textcoords="offset points", fontsize=8, color=PALETTE[0])
+            text = ax.annotate(f"{setting:g}", spot, (6, 4), textcoords="offset points", fontsize=8, color=PALETTE[0])
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])  # readable over another curve
             written.append(place)
-    for i, (name, point) in enumerate(points.items()):
-        ax.plot(*point, next(markers), color="0.35", markersize=8)
-        ax.annotate(name, point, (7, 7 if i % 2 else -14), textcoords="offset points", color="0.25")
+    for name, point in points.items():
+        ax.plot(*point, next(markers), color="0.35", markersize=8, label=name)
 
 
 HUES = {"red": 20, "orange": 60, "yellow": 100, "green": 140, "turquoise": 195, "blue": 265, "purple": 320}

@@ -138,3 +138,13 @@ def test_a_ring_shows_on_any_ground_and_leaves_the_place_itself_visible(radius):
         assert {0, 255} <= set(ring[20 - radius : 21 + radius, 30 - radius : 31 + radius].ravel().tolist())
         changed = np.argwhere((ring != ground).any(-1))
         assert (np.abs(changed - (20, 30)) <= radius).all()
+
+
+def test_a_frontier_names_all_its_curves_and_points_once():
+    ax = Figure().subplots()
+    curve = np.array([0.0, 1.0, 2.0])
+    plots.plot_frontier(ax, {"one": (curve, curve), "other": (curve, -curve)}, [0.1, 1, 10], {"gray": (0.0, 0.0)})
+    handles, names = ax.get_legend_handles_labels()
+    assert names == ["one", "other", "gray"]
+    assert len({handle.get_marker() + str(handle.get_color()) for handle in handles}) == 3  # told apart in the legend
+    assert [text.get_text() for text in ax.texts] == ["0.1", "1", "10"]
