@@ -44,9 +44,10 @@ class Colorizer:
     """A trained network with its bins: gives any image colour.
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
-    looks at a photo. ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma",
-    the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature
-    but 1, at which a classifier gives the mean colour, too.
+    looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
+    ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma", the network is a
+    regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which a
+    classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()

@@ -67,7 +67,7 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
-    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, levels, blur, noise."""
+    """The luma (B, 1, H, W) of one step, degraded at random as cameras and age do: tone, levels, blur, noise."""
     if config.augment != "zoom-crop":
         return luma
     generator = generator_for(config.seed, 3, step)

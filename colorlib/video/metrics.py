@@ -71,7 +71,7 @@ def still_pixels(shot: Shot) -> Tensor:
 
 
 def lag(smoothed: Tensor, alone: Tensor, change: int) -> int:
-    """How many frames a wrong colour lives after a change: until nine tenths of the jump are done.
+    """How many frames after a change the smoothed colour arrives: until nine tenths of the jump are done.
 
     ``smoothed`` and ``alone`` (t, 2, h, w) are the chrominance with smoothing and frame by frame; ``change`` is the
     first frame of the new scene. 0 is none; if it never arrives, the number of frames there are.
