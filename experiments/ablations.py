@@ -32,7 +32,16 @@ from tqdm.auto import tqdm
 from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
-from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, rarity, seed_verdict
+from colorlib.evaluation import (
+    CANNOT_TELL,
+    area_under_accuracy,
+    bin_accuracy,
+    chroma_by_temperature,
+    colorfulness,
+    psnr,
+    rarity,
+    seed_verdict,
+)
 from colorlib.files import read_rows, write_rows, write_text
 from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
@@ -363,9 +372,7 @@ class Judge:
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
             truth = to_tensor(fit(rgb, colorizer.input_size))
-            logits = colorizer.logits(luma_of(truth))
-            for i, temperature in enumerate(TEMPERATURES):
-                chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
+            for _, i, chroma in chroma_by_temperature(colorizer, luma_of(truth), temperatures=TEMPERATURES):
                 totals[i] += psnr(merge_luma_chroma(luma_of(truth), chroma).clamp(0, 1), truth)
         return TEMPERATURES[int(totals.argmax())]
 

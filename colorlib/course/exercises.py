@@ -15,7 +15,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import luma_of
+from colorlib.color.spaces import luma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import auroc, calibration_error, fit_temperature, reliability_table
@@ -292,7 +292,7 @@ def _drifted(drifted: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """drifted(luma, colors, mask): inputs (B, 1, S, S), targets (B, S, S, 3), masks -> (B,) where they disagree."""
     generator = torch.Generator().manual_seed(0)
     colors = torch.randint(0, 256, (4, 32, 32, 3), generator=generator, dtype=torch.uint8)
-    truth = luma_of(colors.movedim(-1, 1).float() / 255)[:, None]
+    truth = luma_of(unit_rgb(colors))[:, None]
     everywhere = torch.ones(4, 32, 32, dtype=torch.bool)
     noise = 0.0173 * torch.randn(truth.shape, generator=generator)
     mirrored = truth.clone()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import luma_of
+from colorlib.color.spaces import luma_of, unit_rgb
 from colorlib.data.augment import (
     add_noise,
     random_blur,
@@ -104,7 +104,7 @@ def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, T
 
 def luma_of_photos(photos: Tensor) -> Tensor:
     """What the network sees of uint8 photos (B, H, W, 3): their luma (B, 1, H, W)."""
-    return luma_of(photos.movedim(-1, 1).float() / 255).unsqueeze(1)
+    return luma_of(unit_rgb(photos)).unsqueeze(1)
 
 
 def encode_batch(photos: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:
