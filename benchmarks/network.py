@@ -14,7 +14,7 @@ MULTIPLY_ADDS = 1.08e9  # of ColorUNet's convolutions at 256 x 256 for n = 32
 @torch.inference_mode()
 def measure() -> list[Row]:
     model = ColorUNet().eval()
-    columns = ColorUNet().eval().to(memory_format=torch.channels_last)
+    columns = ColorUNet().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     frame = torch.rand(1, 1, 256, 256)
     batch = torch.rand(8, 1, 256, 256)
     rows = race(

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,7 +118,7 @@ def scores_of(picture: torch.Tensor, truth: torch.Tensor) -> tuple[float, float,
     return psnr(picture, truth), area_under_accuracy(picture, truth, rarity(truth)), colorfulness(picture)
 
 
-def table(found: dict[str, Scores], paths: Sequence[Path]) -> list[dict[str, str | float]]:
+def table(found: dict[str, Scores], paths: Sequence[Path]) -> list[dict[str, Any]]:
     """A row for each network, temperature and photo."""
     return [
         {"network": name, "temperature": temperature, "photo": path.name}
