@@ -39,5 +39,5 @@ def race(contestants: Mapping[str, Callable[[], object]], rounds: int = 20) -> l
 
 def row_of(what: str, seconds: list[float], reference: list[float] | None = None, note: str = "") -> Row:
     """Summarise the times of several rounds, beside those of a reference in the same rounds."""
-    ratio = None if reference is None else statistics.median(a / b for a, b in zip(seconds, reference))
+    ratio = None if reference is None else statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
     return Row(what, statistics.median(seconds), min(seconds), max(seconds), ratio, note)

@@ -24,6 +24,6 @@ def measure() -> list[Row]:
             "ColorUNet, channels last, 8 frames": lambda: columns(batch),
         }
     )
-    for row, frames in zip(rows, (1, 1, 8)):
+    for row, frames in zip(rows, (1, 1, 8), strict=True):
         row.note = f"{frames * MULTIPLY_ADDS / row.median / 1e9:.0f} GMAC/s"
     return rows

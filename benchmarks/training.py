@@ -157,7 +157,7 @@ def losses(batch: int = 8) -> list[Row]:
     }
     rows = race(contest, rounds=5)
     size = logits.numel() * 4
-    for row, loss in zip(rows, (rebalanced_cross_entropy, one_hot_loss)):
+    for row, loss in zip(rows, (rebalanced_cross_entropy, one_hot_loss), strict=True):
         row.note = "memory is measured on Linux only"
         if sys.platform == "linux":
             peak = peak_memory(loss, batch)

@@ -155,7 +155,8 @@ class Evaluation:
     def _comparisons(self, name: str) -> dict[str, Interval]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
         gap = bootstrap(self.column(name, "colorfulness") - self.column("truth", "colorfulness"))
-        pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in zip(self.tables[name], self.tables["truth"])]
+        both = zip(self.tables[name], self.tables["truth"], strict=True)
+        pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in both]
         distance = jackknife(pairs, lambda mean: jensen_shannon(*mean), least=0)
         result = {"delta_colorfulness": _size_of(gap), "jensen_shannon": distance}
         for metric, table, statistic in (("ece", "right", calibration_error), ("aurc", "error", aurc)):
@@ -328,5 +329,5 @@ def format_metrics(scores: dict[str, Any], metrics: Iterable[str]) -> list[str]:
         cells = [scores[name].get(metric) for name in contenders]
         shown = ["–" if cell is None else f"{_interval(cell):.4g}" for cell in cells]
         rows.append([METRICS.get(metric, metric), *shown])
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

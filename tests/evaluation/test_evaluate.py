@@ -117,7 +117,7 @@ def test_bin_accuracy_against_a_loop(top):
     generator = torch.Generator().manual_seed(0)
     logits, target = torch.randn(5, 6, 7, generator=generator), torch.randint(5, (6, 7), generator=generator)
     hits = [
-        int(target[y, x]) in sorted(range(5), key=lambda k: -float(logits[k, y, x]))[:top]  # noqa: B023
+        int(target[y, x]) in sorted(range(5), key=lambda k: -float(logits[k, y, x]))[:top]
         for y in range(6)
         for x in range(7)
     ]
