@@ -7,6 +7,7 @@ a time and only numbers are kept, so a hundred thousand need no more memory than
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ def measure(
             result.left_out[path] = str(error)
             continue
         truth = to_tensor(rgb).to(colorizer.device)
-        score = _scorer(truth, path, judges or {})
+        score = partial(_score, truth=truth, weights=rarity(truth), path=path, judges=judges or {})
         result.photos.append(path)
         pictures = {"model": colorizer.colorize(rgb, temperature)} | {k: f(rgb) for k, f in (others or {}).items()}
         luma = luma_of(truth)
@@ -286,21 +287,18 @@ def _bin_scores(
     return numbers, tables
 
 
-def _scorer(truth: Tensor, path: Path, judges: Mapping[str, ImageMetric]) -> Callable[[Tensor], Any]:
-    weights = rarity(truth)
-
-    def score(prediction: Tensor) -> dict[str, float]:
-        return {
-            "psnr": psnr(prediction, truth),
-            "ab_error": float(ab_distance(prediction, truth).mean()),
-            "auc": area_under_accuracy(prediction, truth),
-            "auc_rebalanced": area_under_accuracy(prediction, truth, weights),
-            "colorfulness": colorfulness(prediction),
-            "colorfulness_absolute": colorfulness(prediction, "absolute"),
-            **{name: judge(prediction, truth, path) for name, judge in judges.items()},
-        }
-
-    return score
+def _score(
+    prediction: Tensor, truth: Tensor, weights: Tensor, path: Path, judges: Mapping[str, ImageMetric]
+) -> dict[str, float]:
+    return {
+        "psnr": psnr(prediction, truth),
+        "ab_error": float(ab_distance(prediction, truth).mean()),
+        "auc": area_under_accuracy(prediction, truth),
+        "auc_rebalanced": area_under_accuracy(prediction, truth, weights),
+        "colorfulness": colorfulness(prediction),
+        "colorfulness_absolute": colorfulness(prediction, "absolute"),
+        **{name: judge(prediction, truth, path) for name, judge in judges.items()},
+    }
 
 
 def _size_of(gap: Interval) -> Interval:
