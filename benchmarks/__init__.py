@@ -7,7 +7,7 @@ ratio of two times survives a busy machine and a change of machine, and a time a
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -23,7 +23,7 @@ class Row:
     note: str = ""
 
 
-def race(contestants: dict[str, Callable[[], object]], rounds: int = 20) -> list[Row]:
+def race(contestants: Mapping[str, Callable[[], object]], rounds: int = 20) -> list[Row]:
     """Time functions against each other: a warm-up each, then ``rounds`` rounds in which each runs once."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for function in contestants.values():
@@ -39,5 +39,5 @@ def race(contestants: dict[str, Callable[[], object]], rounds: int = 20) -> list
 
 def row_of(what: str, seconds: list[float], reference: list[float] | None = None, note: str = "") -> Row:
     """Summarise the times of several rounds, beside those of a reference in the same rounds."""
-    ratio = None if reference is None else statistics.median(a / b for a, b in zip(seconds, reference))
+    ratio = None if reference is None else statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
     return Row(what, statistics.median(seconds), min(seconds), max(seconds), ratio, note)

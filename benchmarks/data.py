@@ -49,7 +49,9 @@ def make_photos(folder: Path, count: int, size: int = 256, originals: Path | Non
     def make(number: int) -> None:
         rng, photo = np.random.default_rng(number), read_photo(paths[number % len(paths)])
         height, width = (int(rng.integers(size, min(side, 2 * size) + 1)) for side in photo.shape[:2])
-        top, left = (int(rng.integers(0, side - part + 1)) for side, part in zip(photo.shape, (height, width)))
+        top, left = (
+            int(rng.integers(0, side - part + 1)) for side, part in zip(photo.shape[:2], (height, width), strict=True)
+        )
         cut = photo[top : top + height, left : left + width]
         path = folder / f"class{number % 14:02}" / f"{number:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,6 @@ def measure() -> list[Row]:
             colored = timed("enlarge the chrominance, join with the luma", upsample_and_merge, rgb, luma, chroma)
             timed("write the JPEG", write_photo, target, colored)
         assert np.array_equal(colored, colorizer.colorize(rgb)), "these are not the steps of Colorizer.colorize"
-    whole = [sum(seconds) for seconds in zip(*times.values())]
+    whole = [sum(seconds) for seconds in zip(*times.values(), strict=True)]
     rows = [row_of("everything", whole, whole)]
     return rows + [row_of(step, seconds, whole) for step, seconds in times.items()]

@@ -14,7 +14,7 @@ MULTIPLY_ADDS = 1.08e9  # of ColorUNet's convolutions at 256 x 256 for n = 32
 @torch.inference_mode()
 def measure() -> list[Row]:
     model = ColorUNet().eval()
-    columns = ColorUNet().eval().to(memory_format=torch.channels_last)
+    columns = ColorUNet().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     frame = torch.rand(1, 1, 256, 256)
     batch = torch.rand(8, 1, 256, 256)
     rows = race(
@@ -24,6 +24,6 @@ def measure() -> list[Row]:
             "ColorUNet, channels last, 8 frames": lambda: columns(batch),
         }
     )
-    for row, frames in zip(rows, (1, 1, 8)):
+    for row, frames in zip(rows, (1, 1, 8), strict=True):
         row.note = f"{frames * MULTIPLY_ADDS / row.median / 1e9:.0f} GMAC/s"
     return rows

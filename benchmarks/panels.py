@@ -7,7 +7,6 @@ HTML: the network (where it has to look again), colours, picture, JPEG. Below 10
 import os
 import time
 from contextlib import redirect_stdout
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -75,14 +74,14 @@ def time_of_moves(panel: ipywidgets.VBox, control: Any) -> list[float]:
 
 
 def measure() -> list[Row]:
-    rows = []
-    with TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-        with patch.dict(os.environ, COLORLIB_FIGURES=str(Path(folder))):
-            for stem in FEW:
-                with redirect_stdout(nowhere):
-                    panel = panel_of(stem)
-                number = stem.split("_")[0]
-                for control in panel.children:
-                    if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.FloatLogSlider)):
-                        rows.append(row_of(f"{number}: {control.description}", time_of_moves(panel, control)))
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder, patch.dict(os.environ, COLORLIB_FIGURES=folder):
+        for stem in FEW:
+            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+                panel = panel_of(stem)
+            rows += [
+                row_of(f"{stem.split('_')[0]}: {control.description}", time_of_moves(panel, control))
+                for control in panel.children
+                if isinstance(control, (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.FloatLogSlider))
+            ]
     return rows

@@ -11,7 +11,8 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -69,50 +70,52 @@ def prepared(config: TrainingConfig) -> tuple[nn.Module, Objective, torch.optim.
 
 def steps() -> list[Row]:
     """A whole step (batch, augmentation, loss, update, as in training) against forward and backward alone."""
-    rows = []
-    for augment in ("zoom-crop", "paper"):
-        config = TrainingConfig(image_size=128, crop=128, min_size=128, batch_size=16, augment=augment)
-        network, objective, optimizer, frames = prepared(config)
-        rgb, mask = draw_batch(frames, 0, config)
-        luma = degrade_luma(luma_of_photos(rgb), 0, config)
-        target = objective.bins.encode_rgb(rgb)
-        step = iter(range(10**9))
+    return [row for augment in ("zoom-crop", "paper") for row in _steps(augment)]
 
-        def bound(network=network, objective=objective, luma=luma, target=target, mask=mask) -> None:
-            output = network(luma.contiguous(memory_format=torch.channels_last))
-            rebalanced_cross_entropy(output, target, objective.weights, mask).backward()
-            synchronize()
 
-        def resident(network=network, objective=objective, optimizer=optimizer, luma=luma, rgb=rgb, mask=mask) -> None:
-            optimizer.zero_grad(set_to_none=True)
-            local_loss(network, objective, luma, rgb, mask).backward()
-            optimizer.step()
-            synchronize()
+def _steps(augment: str) -> list[Row]:
+    config = TrainingConfig(image_size=128, crop=128, min_size=128, batch_size=16, augment=augment)
+    network, objective, optimizer, frames = prepared(config)
+    rgb, mask = draw_batch(frames, 0, config)
+    luma = degrade_luma(luma_of_photos(rgb), 0, config)
+    target = objective.bins.encode_rgb(rgb)
+    step = count()
 
-        def whole(parts=(network, objective, optimizer, frames), step=step, config=config) -> None:
-            training_step(*parts, next(step), config)
-            synchronize()
+    def bound() -> None:
+        output = network(luma.contiguous(memory_format=torch.channels_last))
+        rebalanced_cross_entropy(output, target, objective.weights, mask).backward()
+        synchronize()
 
-        contest = {
-            f"forward and backward alone, batch that is there ({augment})": bound,
-            f"with the encoding into bins and Adam ({augment})": resident,
-            f"training step, all of it ({augment})": whole,
-        }
-        found = race(contest, rounds=9)
-        for row in found:
-            row.note = f"{config.batch_size / row.median:.0f} photos/s, {100 / (row.ratio or 1):.0f} % of the bound"
-        rows += found
+    def resident() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        local_loss(network, objective, luma, rgb, mask).backward()
+        optimizer.step()
+        synchronize()
+
+    def whole() -> None:
+        training_step(network, objective, optimizer, frames, next(step), config)
+        synchronize()
+
+    contest = {
+        f"forward and backward alone, batch that is there ({augment})": bound,
+        f"with the encoding into bins and Adam ({augment})": resident,
+        f"training step, all of it ({augment})": whole,
+    }
+    rows = race(contest, rounds=9)
+    for row in rows:
+        row.note = f"{config.batch_size / row.median:.0f} photos/s, {100 / (row.ratio or 1):.0f} % of the bound"
     return rows
 
 
 def fresh_or_kept_memory() -> list[Row]:
     """Steps of the paper's batches, in processes that give their memory back to Linux, and in some that keep it."""
-    spawn, contest, pools = multiprocessing.get_context("spawn"), {}, []
+    spawn, pools = multiprocessing.get_context("spawn"), []
+    contest: dict[str, Callable[[], object]] = {}
     for kept in (False, True):
         for precision in ("float32", "bfloat16"):
             pools.append(spawn.Pool(1))
             name = f"two steps of 64 at 128 x 128, {precision}, memory {'kept' if kept else 'given back'}"
-            contest[name] = lambda pool=pools[-1], how=(kept, precision): pool.apply(_two_steps, how)
+            contest[name] = partial(pools[-1].apply, _two_steps, (kept, precision))
     try:
         rows = race(contest, rounds=5)
     finally:
@@ -135,9 +138,9 @@ def _training(kept: bool, precision: str) -> tuple[Any, ...]:
 
 
 def _two_steps(kept: bool, precision: str) -> None:
-    *parts, config = _training(kept, precision)
+    network, objective, optimizer, frames, config = _training(kept, precision)
     for step in range(2):
-        training_step(*parts, step, config)
+        training_step(network, objective, optimizer, frames, step, config)
 
 
 def synchronize() -> None:
@@ -154,7 +157,7 @@ def losses(batch: int = 8) -> list[Row]:
     }
     rows = race(contest, rounds=5)
     size = logits.numel() * 4
-    for row, loss in zip(rows, (rebalanced_cross_entropy, one_hot_loss)):
+    for row, loss in zip(rows, (rebalanced_cross_entropy, one_hot_loss), strict=True):
         row.note = "memory is measured on Linux only"
         if sys.platform == "linux":
             peak = peak_memory(loss, batch)

@@ -9,13 +9,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import av
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 import colorlib
 from benchmarks import Row, race, row_of
@@ -27,6 +30,7 @@ from colorlib.video import (
     Film,
     FilmWriter,
     Picture,
+    Smoother,
     TemporalKernel,
     VideoColorizer,
     chroma_planes,
@@ -38,6 +42,7 @@ from colorlib.video import (
 
 SIZES = {"360p": (640, 360), "720p": (1280, 720)}
 GOAL = 24  # pictures per second, at 360p
+P = ParamSpec("P")
 T = TypeVar("T")
 NETWORK = "network, kernel and annealed mean"
 
@@ -98,9 +103,9 @@ def stages(name: str, source: Path, colorizer: Colorizer) -> list[Row]:
         parts: dict[str, list[float]] = {"decode": decoding, "shrink": [], NETWORK: [], "enlarge": []}
         painted = []
         for picture in pictures:
-            luma = clocked(parts["shrink"], lambda picture=picture: small_luma(picture.luma, colorizer.input_size))
-            chroma = clocked(parts[NETWORK], lambda luma=luma: video.chroma(luma))
-            planes = clocked(parts["enlarge"], lambda p=picture, y=luma, uv=chroma: chroma_planes(p.luma, y, uv))
+            luma = clocked(parts["shrink"], small_luma, picture.luma, colorizer.input_size)
+            chroma = clocked(parts[NETWORK], video.chroma, luma)
+            planes = clocked(parts["enlarge"], chroma_planes, picture.luma, luma, chroma)
             painted.append(Picture(picture.luma, picture.pts, planes))
         parts["encode"] = encoding(film, painted, source)
     total = sum(sum(seconds) for seconds in parts.values())
@@ -123,10 +128,10 @@ def timed(pictures: Iterator[Picture]) -> tuple[list[float], list[Picture]]:
         seconds.append(time.perf_counter() - begin)
 
 
-def clocked(seconds: list[float], function: Callable[[], T]) -> T:
+def clocked(seconds: list[float], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """A function's result; how long it took goes to ``seconds``."""
     begin = time.perf_counter()
-    result = function()
+    result = function(*args, **kwargs)
     seconds.append(time.perf_counter() - begin)
     return result
 
@@ -145,15 +150,14 @@ def smoothers(colorizer: Colorizer) -> list[Row]:
     """One frame of 160 x 90 with each way of smoothing, on top of network and annealed mean."""
     film = [small_luma(np.roll(plane(), i, axis=1), 160) for i in range(30)]
     probabilities = [colorizer.probabilities(luma).cpu() for luma in film]
-    contestants = {}
-    for name, make in SMOOTHERS.items():
-        smoother, frames = make(0.2, 20), iter(range(10**9))
 
-        def step(smoother=smoother, frames=frames) -> object:
-            i = next(frames) % len(film)
-            return smoother(probabilities[i], film[i])
+    def step(smoother: Smoother, frames: Iterator[tuple[Tensor, Tensor]]) -> object:
+        return smoother(*next(frames))
 
-        contestants[f"smoothing a frame: {name}"] = step
+    contestants: dict[str, Callable[[], object]] = {
+        f"smoothing a frame: {name}": partial(step, make(0.2, 20), cycle(zip(probabilities, film, strict=True)))
+        for name, make in SMOOTHERS.items()
+    }
     contestants["for scale: the annealed mean"] = lambda: annealed_mean(probabilities[0], colorizer.bins.colors, 0.4)
     return race(contestants)
 

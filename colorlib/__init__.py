@@ -30,7 +30,7 @@ _look_up, *_ = lazily(__name__, ROOMS)
 def load(name_or_path: str | Path | None = None, device: str = "cpu") -> "Colorizer":
     """A `Colorizer` from a bundled model's name, a checkpoint's path, or (None) the default model.
 
-    ``device`` is cpu, cuda, or auto, which is what the shell's commands take: the GPU if one works.
+    ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
 
     Raises:
         ColorlibError: if there is no such model, or the file is not a checkpoint.

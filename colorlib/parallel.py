@@ -78,7 +78,8 @@ def default_workers() -> int:
 def available_cores() -> int:
     """The cores that this process may use: the machine's, or fewer by its affinity (taskset, SLURM) or a quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quotas = _limits("cpu.max") or [a + b for a, b in zip(_limits("cpu.cfs_quota_us"), _limits("cpu.cfs_period_us"))]
+    older = zip(_limits("cpu.cfs_quota_us"), _limits("cpu.cfs_period_us"), strict=False)
+    quotas = _limits("cpu.max") or [quota + period for quota, period in older]
     shares = [quota / period for quota, period in quotas if 0 < quota < math.inf and period > 0]
     return max(1, math.ceil(min([cores, *shares])))
 

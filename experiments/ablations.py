@@ -32,7 +32,16 @@ from tqdm.auto import tqdm
 from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
-from colorlib.evaluation import CANNOT_TELL, area_under_accuracy, bin_accuracy, colorfulness, psnr, rarity, seed_verdict
+from colorlib.evaluation import (
+    CANNOT_TELL,
+    area_under_accuracy,
+    bin_accuracy,
+    chroma_by_temperature,
+    colorfulness,
+    psnr,
+    rarity,
+    seed_verdict,
+)
 from colorlib.files import read_rows, write_rows, write_text
 from colorlib.prediction import Colorizer, annealed_mean, upsample_and_merge
 from colorlib.training import TrainingConfig, train
@@ -363,9 +372,7 @@ class Judge:
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
             truth = to_tensor(colorizer.fit(rgb))
-            logits = colorizer.logits(luma_of(truth))
-            for i, temperature in enumerate(TEMPERATURES):
-                chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
+            for _, i, chroma in chroma_by_temperature(colorizer, luma_of(truth), temperatures=TEMPERATURES):
                 totals[i] += psnr(merge_luma_chroma(luma_of(truth), chroma).clamp(0, 1), truth)
         return TEMPERATURES[int(totals.argmax())]
 
@@ -373,8 +380,9 @@ class Judge:
         """All metrics of one photo of at most 256 pixels a side."""
         truth, small = to_tensor(rgb), to_tensor(colorizer.fit(rgb))
         luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
+        nll: float | str = ""
         if colorizer.is_regression:
-            chroma, nll = colorizer.chroma(luma), ""
+            chroma = colorizer.chroma(luma)
             accuracy = float((colorizer.bins.encode(chroma) == target).double().mean())
         else:
             logits = colorizer.logits(luma)
@@ -496,20 +504,20 @@ def differences(rows: list[Row]) -> list[str]:
     ]
     for one, other in CLAIMS:
         if one in chosen and other in chosen:
-            tables = [{row["seed"]: row for row in chosen[name]} for name in (one, other)]
-            seeds = sorted(set(tables[0]) & set(tables[1]))
-            cells = [paired(*tables, seeds, metric) if seeds else "–" for metric in metrics]
+            ones, others = ({row["seed"]: row for row in chosen[name]} for name in (one, other))
+            seeds = sorted(set(ones) & set(others))
+            cells = [paired(ones, others, seeds, metric) if seeds else "–" for metric in metrics]
             lines.append(f"| {one} − {other} | {len(seeds)} | {' | '.join(cells)} |")
     return lines
 
 
 def paired(ones: dict[str, Row], others: dict[str, Row], seeds: Sequence[str], metric: str) -> str:
     """The mean difference of a metric over seeds, and its interval; bold where the verdict over seeds is clear."""
-    values = [[table[seed][metric] for seed in seeds] for table in (ones, others)]
-    if "" in values[0] + values[1]:
+    first, second = ([table[seed][metric] for seed in seeds] for table in (ones, others))
+    if "" in first + second:
         return "–"
-    verdict, decimals = seed_verdict(*([float(v) for v in column] for column in values)), METRICS[metric][1]
-    text = f"{verdict.difference:+.{decimals}f}"
+    verdict = seed_verdict([float(value) for value in first], [float(value) for value in second])
+    text = f"{verdict.difference:+.{METRICS[metric][1]}f}"
     return text if verdict.word == CANNOT_TELL else f"**{text}**"
 
 

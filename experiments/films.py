@@ -27,6 +27,7 @@ from colorlib.color import chroma_of
 from colorlib.files import write_rows, write_text
 from colorlib.prediction import DEFAULT_MODEL, Colorizer
 from colorlib.video import METHODS, SceneCuts, Shot, predictions, real_clip, score, smoothed_chroma
+from experiments.refine import short
 
 HERE = Path(__file__).parent
 BUNDLED = HERE.parent / "data" / "video"
@@ -123,10 +124,6 @@ def metric_tables(rows: Rows) -> list[str]:
 
 def named(method: str) -> str:
     return f"`{method}`" if method in METHODS else method
-
-
-def short(value: Any) -> Any:
-    return f"{value:.5g}" if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

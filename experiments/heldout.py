@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ class Scores:
         """The temperature of each of `CHOICES`; ``truth`` is the photos' own mean colourfulness."""
         psnrs, _, colors = self.values.mean(axis=1).T
         best, as_colorful = int(psnrs.argmax()), int(np.abs(colors - truth).argmin())
-        return dict(zip(CHOICES, (self.temperatures[best], self.own, self.temperatures[as_colorful])))
+        return dict(zip(CHOICES, (self.temperatures[best], self.own, self.temperatures[as_colorful]), strict=True))
 
     def at(self, temperature: float) -> np.ndarray:
         """The scores (photos, `JUDGED`) at one of the temperatures."""
@@ -108,7 +109,7 @@ def measure_gray(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     """The scores of the photos without colour, (photos, `JUDGED`), and how colourful the photos are, (photos,)."""
     truths = [to_tensor(fit(read_photo(path), SIDE)) for path in paths]
     gray = [merge_luma_chroma(luma_of(truth), torch.zeros_like(chroma_of(truth))) for truth in truths]
-    scores = [scores_of(picture, truth) for picture, truth in zip(gray, truths)]
+    scores = [scores_of(picture, truth) for picture, truth in zip(gray, truths, strict=True)]
     return np.array(scores), np.array([colorfulness(truth) for truth in truths])
 
 
@@ -117,14 +118,14 @@ def scores_of(picture: torch.Tensor, truth: torch.Tensor) -> tuple[float, float,
     return psnr(picture, truth), area_under_accuracy(picture, truth, rarity(truth)), colorfulness(picture)
 
 
-def table(found: dict[str, Scores], paths: Sequence[Path]) -> list[dict[str, str | float]]:
+def table(found: dict[str, Scores], paths: Sequence[Path]) -> list[dict[str, Any]]:
     """A row for each network, temperature and photo."""
     return [
         {"network": name, "temperature": temperature, "photo": path.name}
-        | {metric: round(float(value), 4) for metric, value in zip(JUDGED, values)}
+        | {metric: round(float(value), 4) for metric, value in zip(JUDGED, values, strict=True)}
         for name, scores in found.items()
         for temperature in scores.temperatures
-        for path, values in zip(paths, scores.at(temperature))
+        for path, values in zip(paths, scores.at(temperature), strict=True)
     ]
 
 

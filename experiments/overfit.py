@@ -10,6 +10,7 @@ lot, and as many of its training photos, drawn by lot again. overfit.csv has a r
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ def main() -> None:
     print(f"{args.out / 'overfit.md'}: new photos cost {row['difference']:+.3f} nats: {row['verdict']}")
 
 
-def compare(colorizer: Colorizer, cache: Cache, most: int = 10**9) -> dict[str, float | int | str]:
+def compare(colorizer: Colorizer, cache: Cache, most: int = 10**9) -> dict[str, Any]:
     """What seen and new photos of a cache cost a network that was trained on it, and the interval of the difference.
 
     Raises:

@@ -127,11 +127,10 @@ def seed_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, temperatures:
     confidence = enlarge(logits.softmax(0).amax(0)[None], luma.shape)[0]
     name = {"part": "seeds", "photo": photo.path.stem}
     baselines = Baselines.from_dict(colorizer.record["baselines"])
-    rows: list[dict[str, Any]] = [name | {"way": "truth"} | scores(truth, truth, colorizer)]
-    for way in BASELINES:
-        rows.append(
-            name | {"way": way} | scores(merge_luma_chroma(luma, baselines.chroma(way, luma)), truth, colorizer)
-        )
+    plain = {"truth": truth} | {way: merge_luma_chroma(luma, baselines.chroma(way, luma)) for way in BASELINES}
+    rows: list[dict[str, Any]] = [
+        name | {"way": way} | scores(picture, truth, colorizer) for way, picture in plain.items()
+    ]
     for temperature in temperatures:
         chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
         large = enlarge(chroma, luma.shape)

@@ -145,7 +145,10 @@ def semantic_test(models: Sequence[str], paths: Sequence[Path]) -> dict[str, dic
     truths = [classifier.probabilities(to_tensor(rgb)) for rgb in photos]
 
     def scores_of(pictures: Iterable[Tensor]) -> dict[str, np.ndarray]:
-        rows = [recognition(classifier.probabilities(picture), truth) for picture, truth in zip(pictures, truths)]
+        rows = [
+            recognition(classifier.probabilities(picture), truth)
+            for picture, truth in zip(pictures, truths, strict=True)
+        ]
         return {metric: np.array([row[metric] for row in rows]) for metric in RECOGNISED}
 
     gray = scores_of(luma_of(to_tensor(rgb)).expand(3, -1, -1) for rgb in photos)
@@ -231,7 +234,7 @@ def report_frontier(results: dict[str, Any]) -> list[str]:
     ]
     for name, result in results.items():
         row = result["frontier"]
-        points = zip(row["temperatures"], row["psnr"], row["colorfulness"], row["stains"])
+        points = zip(row["temperatures"], row["psnr"], row["colorfulness"], row["stains"], strict=True)
         measured = {t: f"{psnr:.2f} / {color:.1f} / {stains:.3f}" for t, psnr, color, stains in points}
         cells = [measured.get(t, "–") for t in SHOWN]  # a regression has one temperature
         truth = f"{row['truth']['colorfulness']:.1f} / {row['truth']['stains']:.3f}"
@@ -257,9 +260,8 @@ def report_recognition(results: dict[str, Any]) -> list[str]:
         verdicts = [f"({table['more than gray'][metric]['text']})" for metric in RECOGNISED]
         scores = [shown(table["scores"]["model"][metric]) for metric in RECOGNISED]
         lines.append(f"| {name} | {' | '.join(map('{}<br>{}'.format, scores, verdicts))} |")
-    for who in ("gray", "truth"):
-        lines.append(f"| *{who}* | {' | '.join(shown(first[who][metric]) for metric in RECOGNISED)} |")
-    return lines
+    cells = {who: " | ".join(shown(first[who][metric]) for metric in RECOGNISED) for who in ("gray", "truth")}
+    return lines + [f"| *{who}* | {text} |" for who, text in cells.items()]
 
 
 def shown(kept: dict[str, float | None] | None, sign: str = "") -> str:

@@ -118,11 +118,11 @@ def public_definitions(module: str) -> list[tuple[str, ast.AST]]:
     def inside(node: ast.AST, prefix: str) -> list[tuple[str, ast.AST]]:
         result: list[tuple[str, ast.AST]] = []
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                if not child.name.startswith("_"):
-                    result.append((f"{prefix}.{child.name}", child))
-                    if isinstance(child, ast.ClassDef):
-                        result += inside(child, f"{prefix}.{child.name}")
+            definition = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            if definition and not child.name.startswith("_"):
+                result.append((f"{prefix}.{child.name}", child))
+                if isinstance(child, ast.ClassDef):
+                    result += inside(child, f"{prefix}.{child.name}")
         return result
 
     tree = tree_of(module)

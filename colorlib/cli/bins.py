@@ -1,10 +1,10 @@
 """``colorlib bins``: the colours that stand for all others, chosen on your photos."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from colorlib.cli.shared import Commands, add_command, complain, positive, prepare_file
-from colorlib.errors import ColorlibError
 
 
 def add_arguments(commands: Commands) -> None:
@@ -32,20 +32,23 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Choose colour bins on the photos of folders and store them as JSON."""
+    import torch
     from tqdm import tqdm
 
-    from colorlib.color import ColorBins, UVHistogram, chroma_of
-    from colorlib.data import find_photos, fit, read_photo, to_tensor
+    from colorlib.color import ColorBins, UVHistogram
+    from colorlib.data import decode_photo, find_photos
+    from colorlib.parallel import in_parallel
 
     photos = [photo for folder in args.folders for photo in find_photos(folder)]
     prepare_file(args.out)
     histogram, failed = UVHistogram(), 0
-    for photo in tqdm(photos, desc="counting chrominance", unit="photo", disable=None):
-        try:
-            histogram.add(chroma_of(to_tensor(fit(read_photo(photo), 256))))  # 256: the paper's frame
-        except ColorlibError as error:
-            complain(error)
+    decoded = in_parallel(partial(decode_photo, size=256), photos)  # 256: the paper's frame
+    for photo in tqdm(decoded, desc="counting chrominance", total=len(photos), unit="photo", disable=None):
+        if isinstance(photo, str):
+            complain(photo)
             failed += 1
+        else:
+            histogram.add_rgb(torch.tensor(photo))
     chosen = ColorBins.from_histogram(histogram, args.n, args.method, args.grid)
     chosen.save(args.out)
     counted = len(photos) - failed

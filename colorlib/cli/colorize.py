@@ -128,8 +128,8 @@ def run(args: argparse.Namespace) -> int:
         note(f"{named(where)}: {what}")
     # Counted by what is there: Ctrl-C may fall between the moment a file appears and that at which a loop has noted it.
     finished = sum(
-        all(now not in (None, then) for now, then in zip(files_there(job), earlier))
-        for job, earlier in zip(todo, before)
+        all(now not in (None, then) for now, then in zip(files_there(job), earlier, strict=True))
+        for job, earlier in zip(todo, before, strict=True)
     )
     print(f"coloured {finished} of {count(len(todo) + len(clashes))} into {args.out}")
     if report.interrupted:
@@ -277,7 +277,7 @@ def colorize_file(
     from colorlib.data.photos import read_pages
 
     lost: dict[str, None] = {}  # each once, in order
-    for page, targets in zip(read_pages(job.photo), job.targets):
+    for page, targets in zip(read_pages(job.photo), job.targets, strict=False):  # of a file cut short the first only
         lost |= dict.fromkeys(colorize_page(colorizer, page, targets, temperature, quality))
         status = job.photo.stat()
         for target in targets:

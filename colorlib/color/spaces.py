@@ -50,6 +50,15 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
     return mix_channels(yuv, YUV_TO_RGB)
 
 
+def unit_rgb(photos: Tensor) -> Tensor:
+    """uint8 photos (..., H, W, 3) as the RGB that all here work on: float32 (..., 3, H, W) in [0, 1].
+
+    >>> unit_rgb(torch.full((4, 5, 3), 255, dtype=torch.uint8)).amax((1, 2)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    return photos.movedim(-1, -3).float() / 255
+
+
 def luma_of(rgb: Tensor) -> Tensor:
     """The luma Y in [0, 1], shape (..., H, W), of RGB images of shape (..., 3, H, W).
 

@@ -7,6 +7,7 @@ cases, next to the library, and raises `WrongAnswerError` with what was expected
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import luma_of
+from colorlib.color.spaces import luma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import auroc, calibration_error, fit_temperature, reliability_table
@@ -292,7 +293,7 @@ def _drifted(drifted: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """drifted(luma, colors, mask): inputs (B, 1, S, S), targets (B, S, S, 3), masks -> (B,) where they disagree."""
     generator = torch.Generator().manual_seed(0)
     colors = torch.randint(0, 256, (4, 32, 32, 3), generator=generator, dtype=torch.uint8)
-    truth = luma_of(colors.movedim(-1, 1).float() / 255)[:, None]
+    truth = luma_of(unit_rgb(colors))[:, None]
     everywhere = torch.ones(4, 32, 32, dtype=torch.bool)
     noise = 0.0173 * torch.randn(truth.shape, generator=generator)
     mirrored = truth.clone()
@@ -695,7 +696,7 @@ def _paired_interval(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> None:
         if not isinstance(ends, (tuple, list)) or len(ends) != 2:
             raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
         means = (ones - others)[draws].mean(1)
-        for name, end, quantile in zip(("low", "high"), ends, (0.025, 0.975)):
+        for name, end, quantile in zip(("low", "high"), ends, (0.025, 0.975), strict=True):
             expect(end, float(means.quantile(quantile)), f"{when} and the {name} end", 1e-4)
 
 
@@ -793,7 +794,7 @@ def _my_smoother(answer: Callable[[Tensor], Tensor]) -> None:
     expect(mixed[0].sum(), 1.0, "For the sum of the probabilities")
     kernel = TemporalKernel(0.2, 20)
     left = float((kernel.weights() * torch.tensor([1.0, -1.0]).double().repeat(11)[:21]).sum().abs())
-    swing = max(float((b - a).abs().max()) for a, b in zip(mixed, mixed[1:]))
+    swing = max(float((b - a).abs().max()) for a, b in pairwise(mixed))
     if not swing <= left / 2:
         raise WrongAnswerError(
             f"Of a pixel that is blue and green in turn I expected a swing of {left / 2:.3f} at most, got {swing:.3f}."

@@ -21,6 +21,7 @@ from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 import papermill
@@ -269,24 +270,17 @@ def kernel_environment(jobs: int = 1) -> Iterator[None]:
         }
         if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
             settings["OMP_NUM_THREADS"] = str(max(1, available_cores() // jobs))
-        before = {name: os.environ.get(name) for name in settings}
-        os.environ.update(settings)
-        try:
+        with patch.dict(os.environ, settings):  # and as they were afterwards
             yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
 def table(results: Sequence[Result]) -> str:
     """One line for each notebook: what came of it, how long it took, how many figures it wrote."""
     width = max(len(result.notebook) for result in results)
     lines = [f"{'notebook':{width}}  result  seconds  figures"]
-    for r in results:
-        lines.append(f"{r.notebook:{width}}  {'FAILED' if r.problems else 'ok':6}  {r.seconds:7.1f}  {r.figures:7}")
+    lines += [
+        f"{r.notebook:{width}}  {'FAILED' if r.problems else 'ok':6}  {r.seconds:7.1f}  {r.figures:7}" for r in results
+    ]
     return "\n".join(lines)
 
 

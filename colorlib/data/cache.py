@@ -3,7 +3,8 @@
 A cache is a folder with three files:
 
 * ``frames.u8``: every photo in its S x S frame, uint8 RGB, one after the other: frame i begins at byte 3·S·S·i.
-  Where there is no photo there is a hole in the file, which takes no room on most disks;
+  Where there is no photo there is a hole in the file, which takes no room on most disks. Raw bytes, and no array of
+  NumPy's written through a memory map: where the disk is full, a map ends Python (SIGBUS), and a write raises OSError;
 * ``photos.csv``: one line for each photo, an `Entry`;
 * ``cache.json``: how the cache was made, and the checksum of the table. Written last: it seals the cache.
 
@@ -230,10 +231,7 @@ def _decode_chunks(chunks: dict[int, Sequence[Source]], out: Path, size: int, wo
 
 
 def _decode_chunk(sources: Sequence[Source], start: int, out: Path, size: int) -> int:
-    """Write the frames of the photos numbered from ``start``, and then their lines.
-
-    Not through a mapping: where the disk is full, that kills the process (a bus error), and this raises OSError.
-    """
+    """Write the frames of the photos numbered from ``start``, and then their lines."""
     entries = []
     with open(out / "frames.u8", "r+b") as file:
         for number, source in enumerate(sources, start):

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageFile
 
+from colorlib.color.spaces import unit_rgb
 from colorlib.data.decoding import (
     EIGHT_KEPT,
     LACKS_END,
@@ -169,7 +170,7 @@ def fit_frame(rgb: np.ndarray, size: int = 256) -> tuple[np.ndarray, np.ndarray]
 
 def to_tensor(rgb: np.ndarray) -> torch.Tensor:
     """uint8 RGB (..., H, W, 3) as float32 (..., 3, H, W) in [0, 1], the form that `colorlib.color` works on."""
-    return torch.from_numpy(np.array(rgb)).movedim(-1, -3).float() / 255  # a copy: Pillow's arrays are read-only
+    return unit_rgb(torch.from_numpy(np.array(rgb)))  # a copy: Pillow's arrays are read-only
 
 
 def to_uint8(rgb: torch.Tensor) -> np.ndarray:

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from colorlib.color.spaces import luma_of
+from colorlib.color.spaces import luma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.errors import ColorlibError
 
@@ -57,7 +57,7 @@ def sevenfold_batch(
         if mode == "dark":
             noisy = torch.where(deviation[:, None, None, None] > 0, noisy.clamp(0, 1) / 255, noisy)
         rgb = (noisy * 255).round().clamp(0, 255).to(torch.uint8) * mask[..., None]
-        return luma_of(rgb.movedim(-1, 1).float() / 255).unsqueeze(1), rgb, mask
+        return luma_of(unit_rgb(rgb)).unsqueeze(1), rgb, mask
     noise = normal(seed, *key, pixel[None, ..., 0]) * deviation[:, None, None, None]
     luma = luma_of(image.movedim(-1, 1)).unsqueeze(1)
     return (luma + noise).clamp(0, 1) * mask.unsqueeze(1), rgb, mask

@@ -63,7 +63,11 @@ _declared: Any = None
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One photo of a data set: its file, what it shows, and its name within the set, the same on every machine."""
+    """One photo of a data set: its file, what it shows, and its name within the set, the same on every machine.
+
+    All that is known before the photo is opened. A bundled `Photo` has a licence and an author besides, an `Entry` of a
+    cache a size and a checksum but no file: one class for all three would consist of fields that are mostly empty.
+    """
 
     path: Path
     category: str
@@ -186,7 +190,7 @@ def ensure_torchvision() -> None:
     if importlib.util.find_spec("torchvision") is None:
         return
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise

@@ -7,6 +7,7 @@ a time and only numbers are kept, so a hundred thousand need no more memory than
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data.photos import fit, read_photo, to_tensor
+from colorlib.data.photos import fit, read_photo, to_tensor, to_uint8
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import aurc, calibration_error, reliability_table, top_score
 from colorlib.evaluation.intervals import Interval, bootstrap, jackknife
@@ -155,7 +156,8 @@ class Evaluation:
     def _comparisons(self, name: str) -> dict[str, Interval]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
         gap = bootstrap(self.column(name, "colorfulness") - self.column("truth", "colorfulness"))
-        pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in zip(self.tables[name], self.tables["truth"])]
+        both = zip(self.tables[name], self.tables["truth"], strict=True)
+        pairs = [torch.stack([t["bins"], u["bins"]]) for t, u in both]
         distance = jackknife(pairs, lambda mean: jensen_shannon(*mean), least=0)
         result = {"delta_colorfulness": _size_of(gap), "jensen_shannon": distance}
         for metric, table, statistic in (("ece", "right", calibration_error), ("aurc", "error", aurc)):
@@ -196,17 +198,19 @@ def measure(
             result.left_out[path] = str(error)
             continue
         truth = to_tensor(rgb).to(colorizer.device)
-        score = _scorer(truth, path, judges or {})
+        score = partial(_score, truth=truth, weights=rarity(truth), path=path, judges=judges or {})
         result.photos.append(path)
         pictures = {"model": colorizer.colorize(rgb, temperature)} | {k: f(rgb) for k, f in (others or {}).items()}
         luma = luma_of(truth)
         colors = {name: baselines.chroma(name, luma) for name in BASELINES}
         colors[CONSTANT] = annealed_mean(constant_forecast(bins, luma), bins.colors, temperature)
-        predictions = {"truth": truth} | {name: to_tensor(picture).to(truth) for name, picture in pictures.items()}
-        predictions |= {name: merge_luma_chroma(luma, color) for name, color in colors.items()}
-        for name, prediction in predictions.items():
-            result.add(name, score(prediction), {"bins": bin_histogram(chroma_of(prediction), bins)})
-        _add_bin_scores(result, colorizer, baselines, rgb, temperature)
+        # All as pictures of 8 bits, as the model's are.
+        pictures |= {name: to_uint8(merge_luma_chroma(luma, color)) for name, color in colors.items()}
+        numbers, tables = _bin_scores(colorizer, baselines, rgb, temperature)
+        for name, picture in {"truth": rgb, **pictures}.items():
+            prediction = to_tensor(picture).to(truth)
+            histogram = {"bins": bin_histogram(chroma_of(prediction), bins)}
+            result.add(name, score(prediction) | numbers.get(name, {}), histogram | tables.get(name, {}))
     if not result.photos:
         raise ColorlibError(f"none of the photos could be read; the first: {next(iter(result.left_out.values()), '')}")
     return result
@@ -253,54 +257,48 @@ def constant_forecast(bins: ColorBins, luma: Tensor) -> Tensor:
     return shares.log()[:, None, None].expand(len(bins), *luma.shape)
 
 
-def _bin_scores(logits: Tensor, target: Tensor) -> dict[str, float]:
-    log_likelihood = logits.log_softmax(0).gather(0, target[None]).mean()
-    return {
-        "bin_accuracy": bin_accuracy(logits, target),
-        "bin_accuracy_top5": bin_accuracy(logits, target, min(5, len(logits))),
-        "nll": -float(log_likelihood),
-    }
-
-
-def _add_bin_scores(
-    result: Evaluation, colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
-) -> None:
-    """Complete a photo's rows and tables with what is measured in bins, on the frame that the network sees."""
+def _bin_scores(
+    colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Tensor]]]:
+    """What is measured of a photo in bins, on the frame that the network sees: numbers and tables, by contender."""
     truth = to_tensor(colorizer.fit(rgb)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
-    first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES}
+    first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES} | {"truth": target}
     forecasts = {CONSTANT: constant_forecast(colorizer.bins, luma)}
     if colorizer.is_regression:  # it has colours, but no scores of bins
         first["model"] = colorizer.bins.encode(colorizer.chroma(luma))
     else:
         forecasts["model"] = colorizer.logits(luma)
+    first |= {name: logits.argmax(0) for name, logits in forecasts.items()}
+    numbers = {
+        name: {"bin_accuracy": float((index == target).double().mean()), "stain_area": stain_area(index)}
+        for name, index in first.items()
+    }
+    del numbers["truth"]["bin_accuracy"]  # which says nothing
+    tables = {}
     for name, logits in forecasts.items():
-        first[name] = logits.argmax(0)
+        numbers[name]["bin_accuracy_top5"] = bin_accuracy(logits, target, min(5, len(logits)))
+        numbers[name]["nll"] = -float(logits.log_softmax(0).gather(0, target[None]).mean())
         error = ab_distance(merge_luma_chroma(luma, annealed_mean(logits, colorizer.bins.colors, temperature)), truth)
-        result.rows[name][-1].update(_bin_scores(logits, target))
-        result.tables[name][-1]["right"] = reliability_table(top_score(logits), first[name] == target)
-        result.tables[name][-1]["error"] = reliability_table(top_score(logits), error, FINE_LEVELS)
-    for name, index in first.items():
-        result.rows[name][-1].setdefault("bin_accuracy", float((index == target).double().mean()))
-    for name, index in {**first, "truth": target}.items():
-        result.rows[name][-1]["stain_area"] = stain_area(index)
-
-
-def _scorer(truth: Tensor, path: Path, judges: Mapping[str, ImageMetric]) -> Callable[[Tensor], Any]:
-    weights = rarity(truth)
-
-    def score(prediction: Tensor) -> dict[str, float]:
-        return {
-            "psnr": psnr(prediction, truth),
-            "ab_error": float(ab_distance(prediction, truth).mean()),
-            "auc": area_under_accuracy(prediction, truth),
-            "auc_rebalanced": area_under_accuracy(prediction, truth, weights),
-            "colorfulness": colorfulness(prediction),
-            "colorfulness_absolute": colorfulness(prediction, "absolute"),
-            **{name: judge(prediction, truth, path) for name, judge in judges.items()},
+        tables[name] = {
+            "right": reliability_table(top_score(logits), first[name] == target),
+            "error": reliability_table(top_score(logits), error, FINE_LEVELS),
         }
+    return numbers, tables
 
-    return score
+
+def _score(
+    prediction: Tensor, truth: Tensor, weights: Tensor, path: Path, judges: Mapping[str, ImageMetric]
+) -> dict[str, float]:
+    return {
+        "psnr": psnr(prediction, truth),
+        "ab_error": float(ab_distance(prediction, truth).mean()),
+        "auc": area_under_accuracy(prediction, truth),
+        "auc_rebalanced": area_under_accuracy(prediction, truth, weights),
+        "colorfulness": colorfulness(prediction),
+        "colorfulness_absolute": colorfulness(prediction, "absolute"),
+        **{name: judge(prediction, truth, path) for name, judge in judges.items()},
+    }
 
 
 def _size_of(gap: Interval) -> Interval:
@@ -329,5 +327,5 @@ def format_metrics(scores: dict[str, Any], metrics: Iterable[str]) -> list[str]:
         cells = [scores[name].get(metric) for name in contenders]
         shown = ["–" if cell is None else f"{_interval(cell):.4g}" for cell in cells]
         rows.append([METRICS.get(metric, metric), *shown])
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

@@ -48,7 +48,8 @@ def make_trials(photos: Sequence[str], seed: int) -> list[Trial]:
     """
     generator = np.random.default_rng(seed)
     sides = generator.permutation([SIDES[i % 2] for i in range(len(photos))])
-    return [Trial(str(photo), str(side)) for photo, side in zip(generator.permutation(list(photos)), sides)]
+    shown = generator.permutation(list(photos))
+    return [Trial(str(photo), str(side)) for photo, side in zip(shown, sides, strict=True)]
 
 
 def save_answer(path: str | Path, answer: Answer) -> None:
@@ -77,9 +78,9 @@ def fooled_rate(answers: Sequence[Answer]) -> Interval:
 def synthetic_answers(trials: Sequence[Trial], rate: float, seed: int) -> list[Answer]:
     """Made-up answers of a person fooled with a given probability: to try the analysis, and for nothing else."""
     generator = np.random.default_rng(seed)
-    other = dict(zip(SIDES, SIDES[::-1]))
+    other = dict(zip(SIDES, SIDES[::-1], strict=True))
     fooled = generator.random(len(trials)) < rate
     return [
         Answer(trial.photo, trial.real_side, other[trial.real_side] if f else trial.real_side, float(seconds))
-        for trial, f, seconds in zip(trials, fooled, generator.gamma(4, 0.5, len(trials)).round(2))
+        for trial, f, seconds in zip(trials, fooled, generator.gamma(4, 0.5, len(trials)).round(2), strict=True)
     ]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from colorlib.color.spaces import chroma_of
+from colorlib.color.spaces import chroma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import KERNELS, fit, read_photo, to_tensor
@@ -173,7 +173,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
         record |= {"lam_inference": config.lam_inference}
     colorizer = Colorizer(model, bins, device=config.device, record=record)
     training, validation, _ = load_photos(config)
-    baselines = Baselines.measure((b.rgb.movedim(-1, 1).float() / 255, b.mask()) for b in training.batches(64))
+    baselines = Baselines.measure((unit_rgb(b.rgb), b.mask()) for b in training.batches(64))
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
     colorizer.input_size, colorizer.kernel = record["input_size"], record["kernel"]

@@ -8,6 +8,7 @@ Their network has 247 times the parameters of the ColorUNet and its weights are 
 Any other colorizer takes part as a function from a uint8 photo to a uint8 picture (``others`` of `measure`).
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ class ZhangColorizer:
 def _convs(*channels: int, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
     """3 x 3 convolutions from channels to channels, each with ReLU; the last may halve the size."""
     layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(channels, channels[1:])):
+    for i, (before, after) in enumerate(pairwise(channels)):
         stride = last_stride if i == len(channels) - 2 else 1
         layers += [nn.Conv2d(before, after, 3, stride, padding=dilation, dilation=dilation), nn.ReLU()]
     return layers

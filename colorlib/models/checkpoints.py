@@ -67,7 +67,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, ColorBins, dict[str, A
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ColorlibError(f"{path} is not a safetensors file, or it is truncated: {error}") from error
     if metadata.get("format") != FORMAT:

@@ -1,9 +1,19 @@
 """From scores to one colour: the annealed mean (paper §2.1, Figure 4)."""
 
+from math import inf
+from numbers import Real
+
 import torch
 from torch import Tensor
 
 from colorlib.errors import ColorlibError
+
+
+def require_temperature(value: float) -> float:
+    """The value itself, if it is a temperature: a finite number of 0 or more."""
+    if not isinstance(value, Real | Tensor) or not 0 <= value < inf:
+        raise ColorlibError(f"the temperature must be a number of 0 or more, got {value!r}")
+    return value
 
 
 def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:
@@ -16,9 +26,7 @@ def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:
     >>> annealed_probabilities(torch.tensor([2.0, 1.0]).reshape(2, 1, 1), 0).flatten().tolist()
     [1.0, 0.0]
     """
-    if not 0 <= temperature < float("inf"):
-        raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature}")
-    if temperature == 0:
+    if require_temperature(temperature) == 0:
         return torch.zeros_like(logits).scatter(-3, logits.argmax(-3, keepdim=True), 1.0)
     # Subtracting the largest logit before dividing keeps the small differences that decide at low T.
     # And a temperature that float32 rounds to 0 would make 0 / 0 of the likeliest bin.

@@ -15,7 +15,7 @@ from colorlib.data.photos import KERNELS, as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
 from colorlib.parallel import find_device
-from colorlib.prediction.annealing import annealed_mean
+from colorlib.prediction.annealing import annealed_mean, require_temperature
 from colorlib.prediction.upsampling import upsample_and_merge
 
 DEFAULT_MODEL = "liteunet"
@@ -52,10 +52,11 @@ class Colorizer:
     """A trained network with its bins: gives any image colour.
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
-    looks at a photo. ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are
-    shrunk to that size, "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma",
-    the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature
-    but 1, at which a classifier gives the mean colour, too.
+    looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
+    ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are shrunk to that size,
+    "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma", the network is a
+    regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which a
+    classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()
@@ -74,13 +75,11 @@ class Colorizer:
     ):
         if not isinstance(input_size, int) or input_size < 1:
             raise ColorlibError(f"input_size must be a whole number of pixels from 1 up, got {input_size!r}")
-        if not isinstance(temperature, int | float) or not 0 <= temperature < float("inf"):
-            raise ColorlibError(f"the temperature must be a number of 0 or more, got {temperature!r}")
         self.device = find_device(device)
         # A copy: a preview in the middle of a training must not switch the caller's own batch norm, or move it.
         self.model = deepcopy(model).to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins
-        self.temperature = temperature
+        self.temperature = require_temperature(temperature)
         self.input_size = input_size
         self.record = record or {}
         self.kernel = self.record.get("kernel", "lanczos")

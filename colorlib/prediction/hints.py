@@ -120,7 +120,7 @@ def palette(
     row, column = Hint(x, y, (0.0, 0.0)).pixel(*logits.shape[1:])
     probability, index = (logits[:, row, column] / temperature).softmax(0).sort(descending=True, stable=True)
     colors = bins.colors[index.cpu()].tolist()
-    return [Swatch((u, v), p) for (u, v), p in zip(colors[:count], probability.tolist()[:count])]
+    return [Swatch((u, v), p) for (u, v), p in zip(colors[:count], probability.tolist()[:count], strict=True)]
 
 
 # The hint spreads.

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
-from colorlib.color.spaces import luma_of
+from colorlib.color.spaces import luma_of, unit_rgb
 from colorlib.data.augment import (
     add_noise,
     random_blur,
@@ -67,7 +67,7 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
-    """What a camera or a century may have done to the luma (B, 1, H, W) of one step: tone, levels, blur, noise."""
+    """The luma (B, 1, H, W) of one step, degraded at random as cameras and age do: tone, levels, blur, noise."""
     if config.augment != "zoom-crop":
         return luma
     generator = generator_for(config.seed, 3, step)
@@ -104,7 +104,7 @@ def at_output_size(output: Tensor, rgb: Tensor, mask: Tensor) -> tuple[Tensor, T
 
 def luma_of_photos(photos: Tensor) -> Tensor:
     """What the network sees of uint8 photos (B, H, W, 3): their luma (B, 1, H, W)."""
-    return luma_of(photos.movedim(-1, 1).float() / 255).unsqueeze(1)
+    return luma_of(unit_rgb(photos)).unsqueeze(1)
 
 
 def encode_batch(photos: Tensor, bins: ColorBins) -> tuple[Tensor, Tensor]:

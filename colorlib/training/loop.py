@@ -165,10 +165,8 @@ def train(config: TrainingConfig, restart: bool = False) -> Path:
             losses.append(training_step(network, objective, optimizer, training, step, config, teacher))
             bar.update(config.batch_size)
             done = step + 1
-            if config.ema_decay:
-                average_weights(
-                    kept, model, min(config.ema_decay, done / (10 + done))
-                )  # at first little is worth keeping
+            if config.ema_decay:  # at first little is worth keeping
+                average_weights(kept, model, min(config.ema_decay, done / (10 + done)))
             last, look = done == config.max_steps, done % LOOK_EVERY == 0
             if look:
                 check_finite(model, done, out / "model.safetensors")

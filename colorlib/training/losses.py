@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.lookup import cell_centres, cell_of
-from colorlib.color.spaces import chroma_of
+from colorlib.color.spaces import chroma_of, unit_rgb
 
 IGNORED = -100  # the class index that PyTorch's cross-entropy leaves out
 
@@ -49,15 +49,15 @@ class Objective:
     def __call__(self, output: Tensor, rgb: Tensor, mask: Tensor) -> Tensor:
         """The loss of a network's output (B, n or 2, H, W) on uint8 photos (B, H, W, 3) with a mask: a scalar."""
         if self.name == "l2":
-            return l2_regression(output, _chroma(rgb), mask)
+            return l2_regression(output, chroma_of(unit_rgb(rgb)), mask)
         target = self.bins.encode_rgb(rgb)
         if self.soft_targets is not None:
-            loss = soft_cross_entropy(output, *self.soft_targets(_chroma(rgb)), self.weights[target], mask)
+            loss = soft_cross_entropy(output, *self.soft_targets(chroma_of(unit_rgb(rgb))), self.weights[target], mask)
         else:
             loss = rebalanced_cross_entropy(output, target, self.weights, mask)
         if self.color_weight:
             answer = adjust_logits(output, self.weights, self.answer_weights)
-            loss = loss + self.color_weight * mean_color_error(answer, self.bins.colors, _chroma(rgb), mask)
+            loss = loss + self.color_weight * mean_color_error(answer, self.bins.colors, chroma_of(unit_rgb(rgb)), mask)
         return loss
 
     def guess(self, output: Tensor) -> Tensor:
@@ -228,8 +228,3 @@ def _masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return values.mean()
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
-
-
-def _chroma(rgb: Tensor) -> Tensor:
-    """The chrominance (B, 2, H, W) of uint8 photos (B, H, W, 3)."""
-    return chroma_of(rgb.movedim(-1, 1).float() / 255)

@@ -88,7 +88,7 @@ class Film:
             self.reader.stretch = aspect
             self.reader.notes["its pixels are oblong, which such a file cannot say: the pictures were widened"] = None
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture]:
         times = Growing[np.ndarray](round(1 / self.rate / self.time_base))
         for stamp, luma, base in self._lumas():
             pts = None if stamp is None else round(stamp * base / self.time_base)

@@ -4,6 +4,7 @@ Films here are tensors with time first: RGB (t, 3, h, w) in [0, 1], chrominance 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import exp, log
 
 import torch
@@ -49,7 +50,7 @@ def warp_error(film: Tensor, flow: Tensor, seen: Tensor) -> float:
     """
     errors = [
         float((seen_here * (now - warp(before, f)).square().sum(0)).sum() / seen_here.sum().clamp(min=1))
-        for before, now, f, seen_here in zip(film, film[1:], flow, seen)
+        for (before, now), f, seen_here in zip(pairwise(film), flow, seen, strict=True)
     ]
     return sum(errors) / len(errors)
 
@@ -71,7 +72,7 @@ def still_pixels(shot: Shot) -> Tensor:
 
 
 def lag(smoothed: Tensor, alone: Tensor, change: int) -> int:
-    """How many frames a wrong colour lives after a change: until nine tenths of the jump are done.
+    """How many frames after a change the smoothed colour arrives: until nine tenths of the jump are done.
 
     ``smoothed`` and ``alone`` (t, 2, h, w) are the chrominance with smoothing and frame by frame; ``change`` is the
     first frame of the new scene. 0 is none; if it never arrives, the number of frames there are.
@@ -91,10 +92,11 @@ def smoothed_chroma(
     probabilities: Tensor, luma: Tensor, smoother: Smoother | Lookahead | None, colors: Tensor, temperature: float
 ) -> Tensor:
     """The chrominance (t, 2, h, w) of a scene after smoothing (None: frame by frame) and the annealed mean."""
+    frames = zip(probabilities, luma, strict=True)
     if isinstance(smoother, Lookahead):
-        steady = [average for p, y in zip(probabilities, luma) for average in smoother.push(p, y)] + smoother.flush()
+        steady = [average for p, y in frames for average in smoother.push(p, y)] + smoother.flush()
         return torch.stack([steady_color(average, colors, temperature) for average in steady])
-    return torch.stack([smooth_colors(smoother, p, y, colors, temperature) for p, y in zip(probabilities, luma)])
+    return torch.stack([smooth_colors(smoother, p, y, colors, temperature) for p, y in frames])
 
 
 def score_shot(
@@ -117,7 +119,7 @@ def score_shot(
 
 def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
     """The metrics of one coloured film (t, 2, h, w); grain is left out of the luma, so that only colours are judged."""
-    rgb = torch.stack([merge_luma_chroma(y, uv) for y, uv in zip(shot.luma, chroma)])
+    rgb = torch.stack([merge_luma_chroma(y, uv) for y, uv in zip(shot.luma, chroma, strict=True)])
     return {
         "flicker": flicker(chroma, still_pixels(shot)),
         "warp_error": warp_error(chroma, shot.flow, shot.seen),

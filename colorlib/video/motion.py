@@ -102,7 +102,7 @@ def diffuse(values: Tensor, confidence: Tensor, luma: Tensor, rounds: int, sprea
     total = confidence + sum(weights)
     result = values
     for _ in range(rounds):
-        pull = sum(weight * neighbour for weight, neighbour in zip(weights, neighbours(result)))
+        pull = sum(weight * neighbour for weight, neighbour in zip(weights, neighbours(result), strict=True))
         result = (confidence * values + pull) / total
     return result
 

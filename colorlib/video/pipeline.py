@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from colorlib.color.spaces import merge_luma_chroma
 from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
+from colorlib.prediction.annealing import require_temperature
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
@@ -87,9 +88,7 @@ class VideoColorizer:
         if method not in METHODS:
             raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(METHODS)}")
         self.colorizer = colorizer
-        self.temperature = colorizer.temperature if temperature is None else temperature
-        if not 0 <= self.temperature < inf:
-            raise ColorlibError(f"the temperature must be a number of 0 or more, got {self.temperature}")
+        self.temperature = require_temperature(colorizer.temperature if temperature is None else temperature)
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
         self.smoother = METHODS[method](alpha, window) if window > 0 else paper
         self.cuts = cuts

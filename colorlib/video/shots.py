@@ -5,6 +5,7 @@ The moves are synthetic and are called so: a real camera also blurs, shakes and 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def camera_move(photo: str | Path, kind: str, frames: int = 24, width: int = 160
     luma = luma_of(truth)
     if kind == "grain":
         luma = (luma + 0.03 * torch.randn(luma.shape, generator=torch.Generator().manual_seed(seed))).clamp(0, 1)
-    flow = torch.stack([_exact_flow(now, before, width, height) for before, now in zip(boxes, boxes[1:])])
+    flow = torch.stack([_exact_flow(now, before, width, height) for before, now in pairwise(boxes)])
     seen = torch.stack([inside(f) for f in flow])
     return Shot(f"{Path(photo).stem} ({kind})", kind, truth, luma, flow, seen)
 
@@ -100,8 +101,8 @@ def real_clip(path: str | Path, frames: int = 24, width: int = 160) -> Shot:
                 break
     truth = to_tensor(np.stack(pictures))
     luma = luma_of(truth)
-    flow = torch.stack([backward_flow(now, before) for before, now in zip(luma, luma[1:])])
-    seen = [visible(now, before, f) for before, now, f in zip(luma, luma[1:], flow)]
+    flow = torch.stack([backward_flow(now, before) for before, now in pairwise(luma)])
+    seen = [visible(now, before, f) for (before, now), f in zip(pairwise(luma), flow, strict=True)]
     return Shot(Path(path).stem, "real", truth, luma, flow, torch.stack(seen))
 
 

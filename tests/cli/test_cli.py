@@ -1,5 +1,6 @@
 """The shell interface, run for real as a process where that matters: what people type, get, and are told."""
 
+import argparse
 import io
 import json
 import os
@@ -22,8 +23,8 @@ from colorlib import cli
 from colorlib.cli.models import format_card
 from colorlib.cli.shared import INTERRUPTED, make_folder
 from colorlib.cli.train import parse_settings
-from colorlib.color import ColorBins, UVHistogram, luma_of
-from colorlib.data import read_photo, to_tensor
+from colorlib.color import ColorBins, luma_of
+from colorlib.data import count_chroma, find_photos, load_padded, read_photo, to_tensor
 from colorlib.models import ColorUNet, build, bundled_checkpoints, count_parameters, model_card, save_checkpoint
 from colorlib.training import TrainingConfig
 
@@ -335,7 +336,13 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["colorize", "models", "export", "evaluate", "bins", "train", "workbook"])
+def commands() -> list[str]:
+    """All that there are, so that none can be forgotten."""
+    actions = cli.build_parser()._actions
+    return list(next(action for action in actions if isinstance(action, argparse._SubParsersAction)).choices)
+
+
+@pytest.mark.parametrize("name", commands())
 def test_every_command_explains_itself_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([name, "--help"])
@@ -445,20 +452,21 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert process.wait(timeout=60) == 0
 
 
-def test_bins_are_those_of_the_library_and_bad_photos_are_reported(tmp_path: Path) -> None:
+def test_bins_are_those_that_training_would_choose_and_bad_photos_are_reported(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     scene().save(photos / "a.png")
+    scene(512, 320).save(photos / "large.png")
     (photos / "bad.png").write_text("no photo")
     result = run("bins", photos, "--out", tmp_path / "new" / "bins.json", "--n", 6)
     assert result.returncode == 1
     (line,) = errors_of(result)
     assert "bad.png" in line
-    assert "6 kmeans bins from 2,400 pixels of 1 photos" in result.stdout
+    assert "6 kmeans bins from 43,360 pixels of 2 photos" in result.stdout
     chosen = ColorBins.load(tmp_path / "new" / "bins.json")
-    chroma = colorlib.color.chroma_of(to_tensor(read_photo(photos / "a.png")))
-    expected = ColorBins.from_histogram(UVHistogram().add(chroma), 6)
+    expected = ColorBins.from_histogram(count_chroma(load_padded(find_photos(photos), 256)[0]), 6)
     assert torch.equal(chosen.colors, expected.colors)
+    assert torch.equal(chosen.frequency, expected.frequency)
 
 
 def test_too_few_colors_for_the_bins_is_one_sentence(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_figure_that_fails_leaves_the_old_one(tmp_path):
     before = (tmp_path / "fig99_line.png").read_bytes(), manifest(tmp_path)
     broken = line()
     broken.axes[0].set_title(r"$\frac{$")  # drawing this raises
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="frac"):
         figures.show(broken, name="fig99_line", alt=ALT, numbers=[2])
     assert ((tmp_path / "fig99_line.png").read_bytes(), manifest(tmp_path)) == before
     assert not list(tmp_path.glob("*.partial"))

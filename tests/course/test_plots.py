@@ -75,7 +75,7 @@ def test_a_network_is_drawn_as_it_is():
 
 
 def test_wall_wants_a_title_for_each_row(real_photos):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="argument 3 is longer"):
         plots.image_grid([[real_photos[0]]], row_titles=["one", "two"])
 
 

@@ -70,7 +70,7 @@ def test_students_interval_against_scipy():
     assert student(values)[1:] == pytest.approx(stats.ttest_1samp(values, 0).confidence_interval(0.95))
 
 
-@pytest.mark.parametrize("successes, trials", [(0, 10), (10, 10), (5, 10), (32, 100), (1, 1), (0, 1)])
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (5, 10), (32, 100), (1, 1), (0, 1)])
 def test_wilson_interval_against_its_formula(successes, trials):
     """The ends are where |p - share| = z √(p (1 - p) / n): the roots of a quadratic."""
     share, z2 = successes / trials, stats.norm.ppf(0.975) ** 2

@@ -111,10 +111,18 @@ def test_annealed_mean_is_a_mixture_of_bins(temperature, seed):
     torch.testing.assert_close(mean[1], annealed_mean(logits[1], colors, temperature))
 
 
-@pytest.mark.parametrize("temperature", [-1, -1e-9, float("nan"), float("inf")])
-def test_impossible_temperatures_are_refused(temperature):
-    with pytest.raises(ColorlibError, match="temperature"):
+@pytest.mark.parametrize("temperature", [-1, -1e-9, float("nan"), float("inf"), "0.4", None])
+def test_impossible_temperatures_are_refused(temperature, kmeans_bins):
+    with pytest.raises(ColorlibError, match="temperature must be a number"):
         annealed_mean(torch.zeros(2, 1, 1), torch.zeros(2, 2), temperature)
+    with pytest.raises(ColorlibError, match="temperature must be a number"):
+        Colorizer(build("ColorUNet"), kmeans_bins, temperature)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, torch.tensor])
+def test_temperatures_may_be_numbers_of_any_kind(kind):
+    logits, colors = random_logits(0), torch.rand(32, 2)
+    torch.testing.assert_close(annealed_mean(logits, colors, kind(0.5)), annealed_mean(logits, colors, 0.5))
 
 
 def test_logits_and_colors_must_agree():

@@ -389,7 +389,7 @@ def test_killed_it_leaves_what_it_had_and_goes_on(tmp_path, tiny_checkpoint):
 
 
 # How many of each kind, 500 in all. Of HDR few: each film of it takes FFmpeg seconds to begin with.
-MUTATED = {kind: 55 for kind in "tape camera joined trimmed interlaced equipped repeated on_its_side cover".split()}
+MUTATED = dict.fromkeys("tape camera joined trimmed interlaced equipped repeated on_its_side cover".split(), 55)
 MUTATED["hlg"] = 5
 
 

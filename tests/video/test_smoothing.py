@@ -21,11 +21,13 @@ from colorlib.video import (
     MOVES,
     SMOOTHERS,
     ColorKernel,
+    Lookahead,
     Motion,
     MotionKernel,
     SceneCuts,
     SeedKernel,
     Shot,
+    Smoother,
     StillKernel,
     TemporalKernel,
     VideoColorizer,
@@ -450,6 +452,16 @@ def test_truth_does_not_flicker(large_photo: str) -> None:
     assert bool(still_pixels(shot).all())
     pan = camera_move(large_photo, "pan", frames=5, width=64)
     assert not bool(still_pixels(pan).any())
+
+
+@pytest.mark.parametrize("smoother", [None, TemporalKernel(), Lookahead()])
+def test_films_and_what_goes_with_them_must_be_of_one_length(smoother: Smoother | Lookahead | None) -> None:
+    """Nothing is measured on the frames that happen to be there."""
+    shares, luma = torch.full((4, 2, 6, 8), 0.5), torch.rand(3, 6, 8)
+    with pytest.raises(ValueError, match="shorter than argument 1"):
+        smoothed_chroma(shares, luma, smoother, torch.rand(2, 2), 0.5)
+    with pytest.raises(ValueError, match="longer than argument 1"):
+        warp_error(torch.rand(3, 2, 6, 8), torch.zeros(3, 2, 6, 8), torch.ones(3, 6, 8))
 
 
 def test_smoothed_chroma_without_a_smoother_is_frame_by_frame(colorizer: Colorizer) -> None:
