@@ -53,10 +53,10 @@ class Colorizer:
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
     looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
-    ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are shrunk to that size,
-    "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma", the network is a
-    regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which a
-    classifier gives the mean colour, too.
+    ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are shrunk to that
+    size, "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma", the network is
+    a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which
+    a classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()

@@ -217,7 +217,7 @@ def test_refined_equals_the_parts_put_together(colorizer, real_photos):
     """`colorize_refined` on a photo of the network's own size is `refine` and `merge_luma_chroma`, nothing more."""
     from colorlib.prediction import annealed_mean
 
-    photo = fit(real_photos[0], colorizer.input_size)
+    photo = colorizer.fit(real_photos[0])
     luma = luma_of(to_tensor(photo))
     logits = colorizer.logits(luma)
     chroma = refine(luma, annealed_mean(logits, colorizer.bins.colors, 0.5), logits.softmax(0).amax(0))
