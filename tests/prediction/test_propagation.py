@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import fit, to_tensor
+from colorlib.data import to_tensor
 from colorlib.prediction import (
     Seeds,
     affinities,
