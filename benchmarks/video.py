@@ -103,7 +103,7 @@ def stages(name: str, source: Path, colorizer: Colorizer) -> list[Row]:
         parts: dict[str, list[float]] = {"decode": decoding, "shrink": [], NETWORK: [], "enlarge": []}
         painted = []
         for picture in pictures:
-            luma = clocked(parts["shrink"], small_luma, picture.luma, colorizer)
+            luma = clocked(parts["shrink"], small_luma, picture.luma, colorizer.input_size)
             chroma = clocked(parts[NETWORK], video.chroma, luma)
             planes = clocked(parts["enlarge"], chroma_planes, picture.luma, luma, chroma)
             painted.append(Picture(picture.luma, picture.pts, planes))
@@ -148,7 +148,7 @@ def encoding(film: Film, painted: list[Picture], source: Path) -> list[float]:
 
 def smoothers(colorizer: Colorizer) -> list[Row]:
     """One frame of 160 x 90 with each way of smoothing, on top of network and annealed mean."""
-    film = [small_luma(np.roll(plane(), i, axis=1), colorizer) for i in range(30)]
+    film = [small_luma(np.roll(plane(), i, axis=1), colorizer.input_size) for i in range(30)]
     probabilities = [colorizer.probabilities(luma).cpu() for luma in film]
 
     def step(smoother: Smoother, frames: Iterator[tuple[Tensor, Tensor]]) -> object:

@@ -371,14 +371,14 @@ class Judge:
             return 1.0
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
-            truth = to_tensor(colorizer.fit(rgb))
+            truth = to_tensor(fit(rgb, colorizer.input_size))
             for _, i, chroma in chroma_by_temperature(colorizer, luma_of(truth), temperatures=TEMPERATURES):
                 totals[i] += psnr(merge_luma_chroma(luma_of(truth), chroma).clamp(0, 1), truth)
         return TEMPERATURES[int(totals.argmax())]
 
     def measure(self, colorizer: Colorizer, rgb: np.ndarray, temperature: float) -> Row:
         """All metrics of one photo of at most 256 pixels a side."""
-        truth, small = to_tensor(rgb), to_tensor(colorizer.fit(rgb))
+        truth, small = to_tensor(rgb), to_tensor(fit(rgb, colorizer.input_size))
         luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
         nll: float | str = ""
         if colorizer.is_regression:

@@ -1,21 +1,17 @@
-"""How is a photo made small for a network? ``python -m experiments.inputs`` writes inputs.md.
+"""Should a picture be padded or stretched to a multiple of a network's stride?
 
-Every bundled validation photo, at 256 pixels a side, is coloured by each bundled network at its own temperature, four
-times: shrunk to the network's input size by either kernel of `colorlib.data.fit`, and its sides made multiples of the
-network's stride by edges that repeat the last pixels or by stretching the picture.
+``python -m experiments.inputs`` writes inputs.md: every bundled validation photo, at 256 pixels a side, is coloured by
+each bundled network at its own temperature, twice: its sides made multiples of the network's stride by edges that
+repeat the last pixels, and by stretching the picture by less than one stride.
 
-The question came up when the default's pictures were better on photos that had been blurred a little. ``colorunet``
-and ``liteunet`` were trained on batches that were shrunk bilinearly, ``colorunet-paper`` on frames shrunk by Lanczos
-alone; if a network asks for what it was trained on, the best kernel should differ. ``liteunet`` was trained on squares
-of whole multiples of its stride: it never saw a repeated edge.
+``liteunet`` halves a picture five times: a photo of 160 x 107 pixels gets 21 rows that no photo has, and was trained on
+squares that needed none. The others halve it three times at most.
 
-The kernel of a checkpoint is chosen on held-out photos (`colorlib.evaluation.best_input`); these photos are others.
 One photo, one vote; differences are on the same photo, with bootstrap 95 % intervals. ``--most 8`` is a quick look.
 """
 
 import argparse
 import sys
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +19,8 @@ from tqdm.auto import tqdm
 
 import colorlib
 from colorlib.cli.shared import guarded
-from colorlib.data import KERNELS, bundled, fit, read_photo, to_tensor
-from colorlib.evaluation import colorfulness, photo_verdict, psnr
+from colorlib.data import bundled, fit, read_photo, to_tensor
+from colorlib.evaluation import bootstrap, colorfulness, photo_verdict, psnr
 from colorlib.files import write_text
 from colorlib.models import bundled_checkpoints
 from colorlib.prediction import Colorizer
@@ -35,44 +31,45 @@ EDGES = {"repeated": False, "stretched": True}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.inputs", description="Measure kernels and edges.")
+    parser = argparse.ArgumentParser(prog="python -m experiments.inputs", description="Pad or stretch?")
     parser.add_argument("--most", metavar="N", type=int, default=10_000, help="use so many photos, evenly chosen")
     args = parser.parse_args()
     paths = [photo.path for photo in bundled("validation")]
     photos = [fit(read_photo(path), SIZE) for path in paths[:: max(1, -(-len(paths) // args.most))]]
     lines = [
-        f"# How a photo is made small for a network: {len(photos)} photos\n",
-        "Means over photos; differences from the first row of each network, photo by photo, with 95 % intervals. What "
-        "is compared, and why, stands in `experiments/inputs.py`. A star marks how the network is used.",
+        f"# Padded or stretched to a multiple of the stride: {len(photos)} photos\n",
+        "Means with 95 % intervals over photos; the verdict compares a network's two rows photo by photo. A star marks "
+        "how the network is used. What is compared, and why, stands in `experiments/inputs.py`.\n",
+        "| network | stride | input | T | edges | PSNR, dB | colorfulness | stretched against repeated |",
+        "|---|---:|---:|---:|---|---:|---:|---|",
     ]
     for name in bundled_checkpoints():
-        lines += table(name, colorlib.load(name), photos)
+        lines += rows(name, colorlib.load(name), photos)
     write_text(TABLE, "\n".join(lines) + "\n")
 
 
-def table(name: str, colorizer: Colorizer, photos: list[np.ndarray]) -> list[str]:
-    """A network's four rows: kernels and edges."""
-    used = colorizer.kernel, colorizer.model.stretched
-    lines = [
-        f"\n## {name}, input {colorizer.input_size} pixels, T = {colorizer.temperature:g}\n",
-        "| kernel | edges | PSNR, dB | difference | colorfulness |\n|---|---|---:|---|---:|",
-    ]
-    first: np.ndarray | None = None
-    for kernel, (edges, stretched) in product(KERNELS, EDGES.items()):
-        found = measure(colorizer, photos, kernel, stretched)
-        star = " *" if (kernel, stretched) == used else ""
-        verdict = "–" if first is None else f"{photo_verdict(found[0], first, comparisons=3):.2f}"
-        lines.append(f"| {kernel} | {edges}{star} | {found[0].mean():.2f} | {verdict} | {found[1].mean():.1f} |")
-        first = found[0] if first is None else first
+def rows(name: str, colorizer: Colorizer, photos: list[np.ndarray]) -> list[str]:
+    """A network's two rows."""
+    used = bool(colorizer.model.stretched)
+    found = {edges: measure(colorizer, photos, stretched) for edges, stretched in EDGES.items()}
+    verdict = photo_verdict(found["stretched"][0], found["repeated"][0], comparisons=len(bundled_checkpoints()))
+    network = f"{name} | {colorizer.model.stride} | {colorizer.input_size} | {colorizer.temperature:g}"
+    lines = []
+    for edges, (psnrs, colors) in found.items():
+        star, told = " *" if EDGES[edges] == used else "", f"{verdict:.2f}" if EDGES[edges] else ""
+        lines.append(f"| {network} | {edges}{star} | {bootstrap(psnrs):.2f} | {bootstrap(colors):.1f} | {told} |")
     return lines
 
 
-def measure(colorizer: Colorizer, photos: list[np.ndarray], kernel: str, stretched: bool) -> np.ndarray:
+def measure(colorizer: Colorizer, photos: list[np.ndarray], stretched: bool) -> np.ndarray:
     """PSNR (row 0) and colourfulness (row 1) of each photo's picture."""
-    colorizer.kernel, colorizer.model.stretched = kernel, stretched
-    pictures = (to_tensor(colorizer.colorize(rgb)) for rgb in photos)
-    pairs = tqdm(zip(pictures, photos, strict=True), total=len(photos), desc=kernel, leave=False, disable=None)
-    return np.array([(psnr(picture, to_tensor(rgb)), colorfulness(picture)) for picture, rgb in pairs]).T
+    used = colorizer.model.stretched
+    colorizer.model.stretched = stretched
+    pictures = [to_tensor(colorizer.colorize(rgb)) for rgb in tqdm(photos, leave=False, disable=None)]
+    colorizer.model.stretched = used
+    return np.array(
+        [(psnr(picture, to_tensor(rgb)), colorfulness(picture)) for picture, rgb in zip(pictures, photos, strict=True)]
+    ).T
 
 
 if __name__ == "__main__":

@@ -32,8 +32,6 @@ from colorlib.data.decoding import (
 from colorlib.data.metadata import Metadata, metadata_of
 from colorlib.errors import ColorlibError
 
-KERNELS = {"lanczos": Image.Resampling.LANCZOS, "bilinear": Image.Resampling.BILINEAR}  # by which photos are shrunk
-
 logger = logging.getLogger(__name__)
 # Pillow's remarks on odd metadata and on photos that are merely large. Set once: photos are read by many threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -133,11 +131,8 @@ def as_rgb(image: "np.ndarray | torch.Tensor | Image.Image | str | Path") -> np.
     return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
 
 
-def fit(rgb: np.ndarray, longest: int, kernel: str = "lanczos") -> np.ndarray:
-    """Shrink uint8 RGB, or one plane (H, W), to at most ``longest`` on its longer side; never enlarges.
-
-    ``kernel`` is "lanczos", which keeps a picture crisp, or "bilinear" (a triangle as wide as two pixels of the small
-    picture), which makes it softer; neither lets a fine pattern through as another one.
+def fit(rgb: np.ndarray, longest: int) -> np.ndarray:
+    """Shrink uint8 RGB, or one plane (H, W), to at most ``longest`` on its longer side, with Lanczos; never enlarges.
 
     >>> fit(np.zeros((400, 200, 3), np.uint8), 100).shape
     (100, 50, 3)
@@ -147,7 +142,7 @@ def fit(rgb: np.ndarray, longest: int, kernel: str = "lanczos") -> np.ndarray:
     if scale >= 1:
         return rgb
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(rgb).resize(size, KERNELS[kernel]))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
 def fit_frame(rgb: np.ndarray, size: int = 256) -> tuple[np.ndarray, np.ndarray]:

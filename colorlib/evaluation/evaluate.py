@@ -247,7 +247,7 @@ def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Te
 
     h and w are at most the network's ``input_size``.
     """
-    truth = to_tensor(colorizer.fit(rgb)).to(colorizer.device)
+    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     return colorizer.logits(luma_of(truth)), colorizer.bins.encode(chroma_of(truth))
 
 
@@ -261,7 +261,7 @@ def _bin_scores(
     colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Tensor]]]:
     """What is measured of a photo in bins, on the frame that the network sees: numbers and tables, by contender."""
-    truth = to_tensor(colorizer.fit(rgb)).to(colorizer.device)
+    truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
     first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES} | {"truth": target}
     forecasts = {CONSTANT: constant_forecast(colorizer.bins, luma)}

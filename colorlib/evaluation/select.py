@@ -6,7 +6,6 @@ for each photo and size; all temperatures share what it says.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tqdm.auto import tqdm
 from colorlib.color.spaces import chroma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
 from colorlib.data.finding import find_photos
-from colorlib.data.photos import KERNELS, fit, read_photo, to_tensor
+from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
 from colorlib.evaluation.metrics import colorfulness, psnr, stain_area
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint
@@ -107,7 +106,7 @@ def measure_frontier(
         for row, column, chroma in chroma_by_temperature(colorizer, luma, lams, temperatures):
             picture = to_tensor(upsample_and_merge(rgb, luma, chroma.cpu()))
             sums[:, row, column] += psnr(picture, truth), colorfulness(picture), stain_area(bins.encode(chroma))
-        seen = chroma_of(to_tensor(colorizer.fit(rgb)))
+        seen = chroma_of(to_tensor(fit(rgb, colorizer.input_size)))
         truths.append((colorfulness(truth), stain_area(bins.encode(seen))))
     (mean_psnr, mean_color, mean_stains), (truth_color, truth_stains) = sums / len(photos), np.mean(truths, axis=0)
     return Frontier(
@@ -133,35 +132,29 @@ def chroma_by_temperature(
             yield row, column, annealed_mean(adjusted, bins.colors, temperature)
 
 
-def best_input(
-    colorizer: Colorizer,
-    photos: Sequence[np.ndarray],
-    sizes: Sequence[int] = INPUT_SIZES,
-    kernels: Sequence[str] = tuple(KERNELS),
-    allowed_loss: float = 0.05,
-) -> tuple[int, str]:
-    """How small, and by which kernel, photos are best shrunk for a network: see `Colorizer`.
+def best_input_size(
+    colorizer: Colorizer, photos: Sequence[np.ndarray], sizes: Sequence[int] = INPUT_SIZES, allowed_loss: float = 0.05
+) -> int:
+    """The smallest input size whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
 
-    It is the smallest size whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's, with the
-    kernel that is better there. A small input shows the network more of the scene at once, and costs less; a large one
-    shows more detail. Sizes beyond that of every photo are not tried: photos are never enlarged.
+    A small input shows the network more of the scene at once, and costs less; a large one shows more detail. Sizes
+    beyond that of every photo are not tried: photos are never enlarged.
     """
     largest = max(max(rgb.shape[:2]) for rgb in photos)
     tried = [size for size in sizes if size <= largest] or [min(sizes)]
     means = {}
-    for size, kernel in product(tried, kernels):
-        colorizer.input_size, colorizer.kernel = size, kernel
-        means[size, kernel] = float(measure_frontier(colorizer, photos, temperatures=(1.0,)).psnr.max())
-    good = [size for (size, _), mean in means.items() if mean >= max(means.values()) - allowed_loss]
-    return min(good), max(kernels, key=lambda kernel: means[min(good), kernel])
+    for size in tried:
+        colorizer.input_size = size
+        means[size] = float(measure_frontier(colorizer, photos, temperatures=(1.0,)).psnr.max())
+    return min(size for size in tried if means[size] >= max(means.values()) - allowed_loss)
 
 
 def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     """Complete a fresh checkpoint with what it needs to be used and trusted; returns the record it now holds.
 
-    Its input size, kernel and temperatures are chosen on the photos that its training held out: the cache's validation
-    photos or the config's ``validation_photos``, and where there are none on bundled training photos, which it has
-    learnt from (``chosen_on`` says which). Its scores are on the bundled validation photos, which none of these is.
+    Its input size and temperatures are chosen on the photos that its training held out: the cache's validation photos
+    or the config's ``validation_photos``, and where there are none on bundled training photos, which it has learnt
+    from (``chosen_on`` says which). Its scores are those on the bundled validation photos, which none of these is.
 
     ``temperature`` is the one to use without a wish of one's own, lively; ``temperatures`` has those for a wish,
     "faithful" and "vivid": see `Frontier`. Where the config has a ``lam_inference``, the network is made to answer with
@@ -176,8 +169,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     baselines = Baselines.measure((unit_rgb(b.rgb), b.mask()) for b in training.batches(64))
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
-    colorizer.input_size, colorizer.kernel = record["input_size"], record["kernel"]
-    colorizer.temperature = record["temperature"]
+    colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
     scored_on = [photo.path for photo in bundled("validation")] if has_bundled() else []  # none outside a clone
     if scored_on:
         record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
@@ -186,11 +178,10 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
 
 
 def choose(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[str, Any]:
-    """``input_size``, ``kernel``, ``temperature`` and ``temperatures``, chosen on photos; see `Frontier`."""
-    colorizer.input_size, colorizer.kernel = best_input(colorizer, photos)
+    """``input_size``, ``temperature`` and ``temperatures`` for a network, chosen on photos; see `Frontier`."""
+    colorizer.input_size = best_input_size(colorizer, photos)
     frontier = measure_frontier(colorizer, photos)
-    chosen: dict[str, Any] = {"input_size": colorizer.input_size, "kernel": colorizer.kernel}
-    chosen["temperature"] = frontier.lively()
+    chosen: dict[str, Any] = {"input_size": colorizer.input_size, "temperature": frontier.lively()}
     if not colorizer.is_regression:
         chosen["temperatures"] = {"faithful": frontier.faithful(), "vivid": frontier.vivid()}
     return chosen

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of
-from colorlib.data.photos import KERNELS, as_rgb, fit, to_tensor
+from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
 from colorlib.parallel import find_device
@@ -53,10 +53,9 @@ class Colorizer:
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
     looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
-    ``record`` says how the network was trained and how it scored. Its ``kernel`` says how photos are shrunk to that
-    size, "lanczos" unless it says otherwise (see `colorlib.data.fit`). Where its ``output`` is "chroma", the network is
-    a regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which
-    a classifier gives the mean colour, too.
+    ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma", the network is a
+    regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which a
+    classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()
@@ -82,9 +81,6 @@ class Colorizer:
         self.temperature = require_temperature(temperature)
         self.input_size = input_size
         self.record = record or {}
-        self.kernel = self.record.get("kernel", "lanczos")
-        if self.kernel not in KERNELS:
-            raise ColorlibError(f"photos are shrunk by one of the kernels {', '.join(KERNELS)}, not {self.kernel!r}")
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
             self.temperature = 1.0
@@ -142,13 +138,9 @@ class Colorizer:
         """The probability (n, H, W) of each bin at each pixel of a luma (H, W) in [0, 1]; sums to 1 over bins."""
         return self.logits(luma).softmax(-3)
 
-    def fit(self, rgb: np.ndarray) -> np.ndarray:
-        """A photo, uint8 (H, W, 3), or one plane (H, W), shrunk to at most ``input_size`` pixels a side."""
-        return fit(rgb, self.input_size, self.kernel)
-
     def input_luma(self, image: Any) -> Tensor:
         """The luma (h, w) that the network sees of an image: shrunk to at most ``input_size`` pixels a side."""
-        return luma_of(to_tensor(self.fit(as_rgb(image))))
+        return luma_of(to_tensor(fit(as_rgb(image), self.input_size)))
 
     def colorize(self, image: Any, temperature: float | None = None) -> np.ndarray:
         """Colour an image: uint8 (H, W, 3) at its own size, with its own luma.

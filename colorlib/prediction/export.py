@@ -1,11 +1,10 @@
 """A trained network for programs without PyTorch: one file in the open format ONNX, with all that its use needs.
 
-The eleven lines that colour a photo with it, for `onnxruntime` in Python; other languages need the same steps::
+The ten lines that colour a photo with it, for `onnxruntime` in Python; other languages need the same steps::
 
     properties = session.get_modelmeta().custom_metadata_map
     photo = Image.open("old.jpg").convert("RGB")
-    kernel = Image.Resampling[properties["kernel"].upper()]
-    photo.thumbnail([int(properties["input_size"])] * 2, kernel)  # the network's longest side
+    photo.thumbnail([int(properties["input_size"])] * 2)  # the network's longest side
     gray = np.asarray(photo, np.float32) / 255 @ np.float32([[0.299], [0.587], [0.114]])  # (h, w, 1)
     (chroma,) = session.run(["chroma"], {"luma": gray[None, None, :, :, 0]})  # (1, 2, h, w): U and V
     color = chroma[0].transpose(1, 2, 0) @ np.float32(json.loads(properties["chroma_to_rgb"])).T  # (h, w, 3)
@@ -54,9 +53,8 @@ def export_onnx(
     `Colorizer.logits` do. A network trained by regression has no logits.
 
     The file's metadata: ``name`` (by default the network's class), ``licence``, ``input_size`` (pixels of the longest
-    side), ``kernel`` (by which photos are shrunk to it), ``temperature``, ``lambda`` (of the rebalancing), ``bins``
-    (their U and V), ``color_space`` in words, and ``chroma_to_rgb``, the matrix that makes RGB of U and V. Lists are
-    JSON; what is not known is "not recorded".
+    side), ``temperature``, ``lambda`` (of the rebalancing), ``bins`` (their U and V), ``color_space`` in words, and
+    ``chroma_to_rgb``, the matrix that makes RGB of U and V. Lists are JSON; what is not known is "not recorded".
 
     Raises:
         ColorlibError: if the name does not end in .onnx, its folder does not exist or cannot be written, the package
@@ -144,7 +142,6 @@ def _metadata(colorizer: Colorizer, name: str | None) -> dict[str, str]:
         "name": name or type(colorizer.model).__name__,
         "licence": LICENCE if name in bundled_checkpoints() else colorizer.record.get("licence", unknown),
         "input_size": str(colorizer.input_size),
-        "kernel": colorizer.kernel,
         "temperature": str(colorizer.temperature),
         "lambda": str(lam),
         "bins": json.dumps(colorizer.bins.colors.tolist()),

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.spaces import merge_luma_chroma
-from colorlib.data.photos import as_rgb
+from colorlib.data.photos import as_rgb, fit
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import require_temperature
 from colorlib.prediction.colorizer import Colorizer
@@ -235,7 +235,7 @@ def paint_all(pictures: Generator[Picture], video: VideoColorizer, side_by_side:
 
     def lumas() -> Iterator[Tensor]:
         for picture in pictures:
-            waiting.append(prepared(picture, video.colorizer))
+            waiting.append(prepared(picture, video.colorizer.input_size))
             yield waiting[-1].luma
 
     with closing(pictures):
@@ -251,11 +251,11 @@ class Prepared(NamedTuple):
     luma: Tensor
 
 
-def prepared(picture: Picture, colorizer: Colorizer) -> Prepared:
+def prepared(picture: Picture, longest: int) -> Prepared:
     """A picture made ready. An odd side gains a repeated pixel, because chrominance has one value for 2 x 2 pixels."""
     missing = [(0, side % 2) for side in picture.luma.shape]
     plane = np.pad(picture.luma, missing, mode="edge") if (0, 1) in missing else np.ascontiguousarray(picture.luma)
-    return Prepared(picture, plane, small_luma(plane, colorizer))
+    return Prepared(picture, plane, small_luma(plane, longest))
 
 
 def paint_picture(ready: Prepared, chroma: Tensor, side_by_side: bool = False) -> Picture:
@@ -268,9 +268,9 @@ def paint_picture(ready: Prepared, chroma: Tensor, side_by_side: bool = False) -
     return Picture(plane, picture.pts, planes, picture.standard)
 
 
-def small_luma(plane: np.ndarray, colorizer: Colorizer) -> Tensor:
-    """The luma (h, w) in [0, 1] that the network sees of a plane (H, W)."""
-    return to_unit(torch.from_numpy(np.array(colorizer.fit(plane))))
+def small_luma(plane: np.ndarray, longest: int) -> Tensor:
+    """The luma (h, w) in [0, 1] that the network sees of a plane (H, W): at most ``longest`` a side, by Lanczos."""
+    return to_unit(torch.from_numpy(np.array(fit(plane, longest))))
 
 
 def chroma_planes(plane: np.ndarray, luma: Tensor, chroma: Tensor, standard: ColorStandard = BT601) -> np.ndarray:
@@ -364,7 +364,7 @@ def fingerprint(colorizer: Colorizer) -> str:
     digest = hashlib.sha256(colorizer.bins.colors.cpu().numpy().tobytes())
     for tensor in colorizer.model.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
-    return f"{digest.hexdigest()[:16]} at {colorizer.input_size} by {colorizer.kernel}"
+    return f"{digest.hexdigest()[:16]} at {colorizer.input_size}"
 
 
 def _job(source: Path, target: Path, video: VideoColorizer, side_by_side: bool, quality: int) -> dict[str, Any]:

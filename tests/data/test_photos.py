@@ -408,13 +408,9 @@ def test_fit_keeps_the_shape_and_never_enlarges(height, width, longest):
     assert abs(small.shape[0] - height * scale) <= 1 and abs(small.shape[1] - width * scale) <= 1
 
 
-@pytest.mark.parametrize(
-    ("kernel", "resampling"), [("lanczos", Image.Resampling.LANCZOS), ("bilinear", Image.Resampling.BILINEAR)]
-)
-def test_fit_shrinks_by_the_kernel_asked_for(noise, kernel, resampling):
-    expected = Image.fromarray(noise).resize((16, 16), resampling)
-    assert (fit(noise, 16, kernel) == np.asarray(expected)).all()
-    assert (fit(noise, 16) == fit(noise, 16, "lanczos")).all()
+def test_fit_uses_lanczos(noise):
+    expected = Image.fromarray(noise).resize((16, 12), Image.Resampling.LANCZOS)
+    assert (fit(noise, 16) == np.asarray(expected)).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(30, 60), (60, 30), (50, 50), (200, 10), (1, 1), (7, 300)])

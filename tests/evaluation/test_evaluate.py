@@ -179,7 +179,7 @@ def test_baselines_are_stored_as_plain_numbers(two_photos):
 def test_scores_of_the_classifier_are_taken_where_it_looks(colorizer, real_paths):
     """On the frame that the network is trained for, not at the photo's size."""
     photo = fit(read_photo(real_paths[0]), 200)
-    frame = to_tensor(colorizer.fit(photo))
+    frame = to_tensor(fit(photo, colorizer.input_size))
     logits, target = colorizer.logits(luma_of(frame)), colorizer.bins.encode(chroma_of(frame))
     assert all(map(torch.equal, logits_and_target(colorizer, photo), (logits, target)))
     baselines = Baselines(torch.zeros(2), torch.zeros(32, 2))

@@ -38,7 +38,7 @@ def test_rebalanced_auc_does_not_depend_on_the_models_own_bins(real_paths, tiny_
 def test_the_constant_forecast_is_measured_like_a_network(real_paths, kmeans_bins, baselines):
     colorizer = Colorizer(build("ColorUNet", len(kmeans_bins)), kmeans_bins, input_size=48)
     result = measure(colorizer, real_paths[:2], baselines, temperature=1.0, size=64)
-    truth = to_tensor(colorizer.fit(fit(read_photo(real_paths[0]), 64)))
+    truth = to_tensor(fit(fit(read_photo(real_paths[0]), 64), colorizer.input_size))
     target, shares = kmeans_bins.encode(chroma_of(truth)), kmeans_bins.frequency
     row = result.rows["constant"][0]
     assert row["nll"] == pytest.approx(-float(shares.clamp(min=1e-6).log()[target].mean()), rel=1e-4)

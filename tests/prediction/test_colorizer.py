@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 import colorlib
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import fit, to_tensor, to_uint8, write_photo
+from colorlib.data import to_tensor, to_uint8, write_photo
 from colorlib.models import Network, build
 from colorlib.prediction import (
     Colorizer,
@@ -373,17 +373,6 @@ def test_stretching_changes_nothing_where_sides_divide():
     stretched = forward_at_any_size(network, luma)
     network.stretched = False
     assert torch.equal(forward_at_any_size(network, luma), stretched)
-
-
-def test_the_record_says_by_which_kernel_photos_are_shrunk(opinionated_network, tiny_bins, synthetic_photo):
-    soft = Colorizer(opinionated_network, tiny_bins, input_size=20, record={"kernel": "bilinear"})
-    crisp = Colorizer(opinionated_network, tiny_bins, input_size=20)
-    assert crisp.kernel == "lanczos"
-    assert (soft.fit(synthetic_photo) == fit(synthetic_photo, 20, "bilinear")).all()
-    assert (crisp.fit(synthetic_photo) == fit(synthetic_photo, 20)).all()
-    assert torch.equal(soft.input_luma(synthetic_photo), luma_of(to_tensor(fit(synthetic_photo, 20, "bilinear"))))
-    with pytest.raises(ColorlibError, match="lanczos, bilinear, not 'box'"):
-        Colorizer(opinionated_network, tiny_bins, record={"kernel": "box"})
 
 
 MEMORY_PROBE = """

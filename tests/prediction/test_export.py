@@ -13,7 +13,7 @@ from PIL import Image
 
 import colorlib
 from colorlib import ColorlibError, cli
-from colorlib.data import bundled, read_photo, write_photo
+from colorlib.data import bundled, fit, read_photo, write_photo
 from colorlib.prediction import Colorizer, export, export_onnx
 
 Sizes = list[tuple[int, int, int]]
@@ -69,21 +69,20 @@ def test_the_file_says_how_to_use_it(name: str, exported: dict[str, Path]) -> No
     colorizer = colorlib.load(name)
     assert properties["name"] == name
     assert int(properties["input_size"]) == colorizer.input_size
-    assert properties["kernel"] == colorizer.kernel
     assert float(properties["temperature"]) == colorizer.temperature
     assert float(properties["lambda"]) == colorizer.lam
     assert json.loads(properties["bins"]) == colorizer.bins.colors.tolist()
     assert "MIT" in properties["licence"] and "BT.601" in properties["color_space"]
 
 
-def test_the_eleven_lines_color_a_photo_as_colorlib_does(
+def test_the_ten_lines_color_a_photo_as_colorlib_does(
     exported: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The code that the documentation shows, with nothing of colorlib in it."""
     assert export.__doc__ is not None
     lines = export.__doc__.split("::\n\n")[1].split("\n\n")[0]
-    assert len(lines.splitlines()) == 11 and "colorlib" not in lines
-    photo = colorlib.load().fit(read_photo(bundled("validation")[0].path))
+    assert len(lines.splitlines()) == 10 and "colorlib" not in lines
+    photo = fit(read_photo(bundled("validation")[0].path), colorlib.load().input_size)
     write_photo(tmp_path / "old.png", photo)
     monkeypatch.chdir(tmp_path)
     names = {"json": json, "np": np, "Image": Image, "session": session_of(exported["liteunet"])}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data import to_tensor
+from colorlib.data import fit, to_tensor
 from colorlib.prediction import (
     Seeds,
     affinities,
@@ -217,7 +217,7 @@ def test_refined_equals_the_parts_put_together(colorizer, real_photos):
     """`colorize_refined` on a photo of the network's own size is `refine` and `merge_luma_chroma`, nothing more."""
     from colorlib.prediction import annealed_mean
 
-    photo = colorizer.fit(real_photos[0])
+    photo = fit(real_photos[0], colorizer.input_size)
     luma = luma_of(to_tensor(photo))
     logits = colorizer.logits(luma)
     chroma = refine(luma, annealed_mean(logits, colorizer.bins.colors, 0.5), logits.softmax(0).amax(0))
