@@ -24,7 +24,7 @@ from torch import Tensor
 
 import colorlib
 from colorlib.cli.shared import guarded
-from colorlib.color import luma_of
+from colorlib.color import gray_of
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.evaluation import (
@@ -151,7 +151,7 @@ def semantic_test(models: Sequence[str], paths: Sequence[Path]) -> dict[str, dic
         ]
         return {metric: np.array([row[metric] for row in rows]) for metric in RECOGNISED}
 
-    gray = scores_of(luma_of(to_tensor(rgb)).expand(3, -1, -1) for rgb in photos)
+    gray = scores_of(gray_of(to_tensor(rgb)) for rgb in photos)
     truth = scores_of(to_tensor(rgb) for rgb in photos)
     result, comparisons = {}, len(RECOGNISED) * len(models)
     for name in models:

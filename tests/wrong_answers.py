@@ -1011,7 +1011,7 @@ def jensen_shannon_without_root(p: Tensor, q: Tensor) -> float:
 
 
 WRONG_ANSWERS: dict[str, list[Any]] = {
-    "jensen_shannon": [relative_entropy, jensen_shannon_in_nats, jensen_shannon_without_root],
+    "jensen_shannon_distance": [relative_entropy, jensen_shannon_in_nats, jensen_shannon_without_root],
     "frames_to_forget": [frames_rounded_down, frames_of_the_time_constant, frames_not_whole],
     "motion_step": [motion_ignored, view_ignored, now_is_warped, unseen_fades],
     "my_smoother": [newest_frame, mean_of_everything, mean_of_five, sum_of_four, median_of_five, papers_kernel],

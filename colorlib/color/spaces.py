@@ -68,6 +68,16 @@ def luma_of(rgb: Tensor) -> Tensor:
     return mix_channels(rgb, RGB_TO_YUV[:1]).squeeze(-3)
 
 
+def gray_of(rgb: Tensor) -> Tensor:
+    """The same picture without its colours: RGB (..., 3, H, W) with the luma in all three channels.
+
+    >>> rgb = torch.rand(3, 2, 2)
+    >>> torch.allclose(luma_of(gray_of(rgb)), luma_of(rgb)), bool(chroma_of(gray_of(rgb)).any())
+    (True, False)
+    """
+    return luma_of(rgb).unsqueeze(-3).expand(rgb.shape)
+
+
 def chroma_of(rgb: Tensor) -> Tensor:
     """The chrominance (U, V), shape (..., 2, H, W), of RGB images of shape (..., 3, H, W).
 

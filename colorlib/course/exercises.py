@@ -598,9 +598,9 @@ def _nats_saved(answer: Callable[[list[tuple[Tensor, Tensor]]], Any]) -> None:
 # Notebook 08
 
 
-@exercise("jensen_shannon")
-def _jensen_shannon(answer: Callable[[Tensor, Tensor], float]) -> None:
-    """jensen_shannon(p, q): two histograms (n,) that sum to 1 -> their Jensen–Shannon distance, in [0, 1]."""
+@exercise("jensen_shannon_distance")
+def _jensen_shannon_distance(answer: Callable[[Tensor, Tensor], float]) -> None:
+    """jensen_shannon_distance(p, q): two histograms (n,) that sum to 1 -> their Jensen–Shannon distance, in [0, 1]."""
     p, q = torch.tensor([0.5, 0.25, 0.25, 0.0]).double(), torch.tensor([0.25, 0.25, 0.0, 0.5]).double()
     one, other = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.0, 1.0]).double()
     expect(answer(p[:3], p[:3]), 0.0, "For a histogram and itself")

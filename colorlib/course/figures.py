@@ -8,6 +8,7 @@ import html
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,7 @@ class Notebook:
     notebook: str
     parameters: dict[str, Any]
     figure: str | None = None  # the one shown last
+    places: dict[str, int] = field(default_factory=dict)  # of the figures, counted from 1
     notes: dict[str, list[Any]] = field(default_factory=dict)  # for the next figure, from before the first
 
 
@@ -84,12 +86,13 @@ def show(
     photographs: bool = False,
     width: int | None = None,
 ) -> None:
-    """Display a figure, write it to the figures folder and record it in the manifest there.
+    """Display a figure with its number and caption, write it to the figures folder and record it in the manifest there.
 
     Args:
         figure: a matplotlib Figure, a Pillow image, or a uint8 array (H, W, 3).
         name: names the file and the entry in the manifest, such as "fig01a_color_map".
-        alt: what a reader who cannot see the picture should know: its kind, its axes, its message.
+        alt: what a reader who cannot see the picture should know: its kind, its axes, its message. It begins with
+            what the figure is, which is its caption, too.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
         photographs: write a JPEG (quality 75), right for photographs, instead of a PNG, right for plots. The
             notebook itself holds a WebP, which is smaller: of a plot the same pixels, of photographs nearly so.
@@ -105,7 +108,8 @@ def show(
     data = encode_image(figure, "jpeg" if photographs else "png")
     _write(file, data)
     _record(name, {**entry, "numbers": numbers})
-    display(HTML(image_tag(encode_image(figure, "webp" if photographs else "lossless webp"), alt, width)))
+    picture = image_tag(encode_image(figure, "webp" if photographs else "lossless webp"), alt, width)
+    display(HTML(_with_caption(picture, name, alt)))
 
 
 def annotate(kind: str, note: dict[str, Any]) -> None:
@@ -164,6 +168,28 @@ def image_tag(data: bytes, alt: str, width: int | None = None) -> str:
     size = f' width="{width}"' if width else ""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return f'<img alt="{html.escape(alt)}"{size} style="max-width:100%;height:auto" src="{source}">'
+
+
+def caption_of(alt: str) -> str:
+    """The beginning of an alternative text, which says what the figure is; its findings and numbers follow there.
+
+    >>> caption_of("Bars: the share of each colour in the photos, most frequent first; gray 31 %, blue 12 %.")
+    'Bars: the share of each colour in the photos, most frequent first.'
+    """
+    beginning = re.match(r".{43,}?(?=[.:;] |\.$)", alt, re.S)  # long enough to say more than "Two rows."
+    return (beginning[0] if beginning else alt.removesuffix(".")) + "."
+
+
+def _with_caption(picture: str, name: str, alt: str) -> str:
+    """HTML of a picture above its caption, such as "Figure 07.1 · …": the first figure of notebook 07.
+
+    A figure that is shown again keeps its number. A screen reader speaks the number only, after the alternative text.
+    """
+    assert _lesson is not None
+    place = _lesson.places.setdefault(name, len(_lesson.places) + 1)
+    number = f"Figure {_lesson.notebook.split('_')[0]}.{place}"
+    caption = f'{number}<span aria-hidden="true"> · {html.escape(caption_of(alt))}</span>'
+    return f'<figure style="margin:0">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
 def _begin_entry(kind: str, name: str, file: str, alt: str) -> dict[str, Any]:
@@ -233,7 +259,8 @@ def show_clip(
     source = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
     label = html.escape(alt)
     look = f'controls loop muted playsinline width="{width or frames.shape[2]}" style="max-width:100%;height:auto"'
-    display(HTML(f'<video {look} aria-label="{label}" src="{source}">{label}</video>'))
+    clip = f'<video {look} aria-label="{label}" src="{source}">{label}</video>'
+    display(HTML(_with_caption(clip, name, alt)))
 
 
 def differences(before: Path, after: Path, tolerance: float = 0.02) -> list[str]:

@@ -256,8 +256,9 @@ def plot_network(ax: Axes, layers: Sequence[Any], side: int) -> None:
         if after is None or layer.cell != after.cell:
             text((start + x) / 2, -0.55, f"{layer.cell}\n{layer.channels} × {layer.side}²", fontsize=8)
             ends.setdefault((layer.channels, layer.side), (left + x) / 2)
-    handles = dict(zip(*reversed(ax.get_legend_handles_labels())))
-    ax.legend(handles.values(), handles.keys(), loc="upper center", ncols=len(handles), bbox_to_anchor=(0.5, 1.02))
+    handles, names = ax.get_legend_handles_labels()
+    once = dict(zip(names, handles))  # each kind of layer was drawn many times
+    ax.legend(once.values(), once.keys(), loc="upper center", ncols=len(once), bbox_to_anchor=(0.5, 1.02))
     ax.set(xlim=(-0.1, x + 0.1), ylim=(-0.69, 0.68))
     ax.set_axis_off()
 

@@ -1,8 +1,8 @@
 """What the course quotes from the paper, word for word, by section: a quotation that is not here fails a test.
 
 Billaut, de Rochemonteix and Thibault, "A convolutional classification approach to colorization" (2018). The captions
-of its figures are under the section in which they stand. Formulas and emphasis are left out; two sentences are in two
-parts, because a page ends in them.
+of its figures are under the section in which they stand. Formulas and emphasis are left out; " | " stands where a
+sentence goes on after a figure or a formula.
 """
 
 PAPER: dict[str, tuple[str, ...]] = {
@@ -12,6 +12,11 @@ PAPER: dict[str, tuple[str, ...]] = {
         "We show that data augmentation significantly improves the performance and robustness of the model.",
         "We suggest a way to smooth color predictions across frames, without the need to train a recurrent network "
         "designed for sequential inputs.",
+    ),
+    "introduction": (
+        "We focused on designing our own architecture from scratch, rather than using parts from other architecture or "
+        "pre-trained portions, to ensure modularity, full control of the design and keep the overall complexity "
+        "reasonable.",
     ),
     "§1": (
         "the models trained following such methods usually tend to be very conservative, and to give desaturated, pale "
@@ -25,13 +30,14 @@ PAPER: dict[str, tuple[str, ...]] = {
         "we simply split our colormap into equal sized bins. As a first step, in order to reduce the computational "
         "toll, we don't want too many bins, and are therefore restricting our discretization to the n most frequent "
         "color bins",
-        "if a color from our actual image does not fall within one of our n bins, we",
+        "if a color from our actual image does not fall within one of our n bins, we | "
         "will simply assign it to the closest available. This simplification leads to a rather faint degradation of "
         "the images.",
+        "shows the empirical frequency of the colors within each bin, computed over a dataset beforehand.",
         "Interestingly, we notice that the amplitude in weights is much smaller than the amplitude in frequency (2 "
         "orders of magnitude against 4), which means that we partially make up for the underrepresentation bias and "
         "therefore encourage the prediction of rare colors.",
-        "we want to boost the possibility of a rare color being predicted",
+        "Following the approach of [12], we want to boost the possibility of a rare color being predicted",
         "taking the color class with the maximum probability (the mode), which gives a rather colorful result but "
         "sometimes lacking spatial consistency, and taking the weighted average over the bins, which gives a rather "
         "flat, sepia kind of tone.",

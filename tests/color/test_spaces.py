@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.color import rgb2lab, rgb2yuv, yuv2rgb
 
-from colorlib.color import chroma_of, luma_of, merge_luma_chroma, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
+from colorlib.color import chroma_of, gray_of, luma_of, merge_luma_chroma, rgb_to_lab, rgb_to_yuv, yuv_to_rgb
 
 CUBE = torch.cartesian_prod(*[torch.linspace(0, 1, 18, dtype=torch.float64)] * 3).T.reshape(3, 54, 108)
 """18³ colours that fill the RGB cube, its corners included, as an image."""
@@ -64,6 +64,14 @@ def test_gray_has_exactly_no_chrominance(dtype, shape):
     gray = levels.reshape(shape[-2:]).expand(shape)
     assert (chroma_of(gray) == 0).all() and (rgb_to_yuv(gray)[..., 1:, :, :] == 0).all()
     torch.testing.assert_close(luma_of(gray), gray[..., 0, :, :], rtol=0, atol=1e-6)
+
+
+@given(arrays(np.float64, (2, 3, 4, 5), elements=st.floats(0, 1)))
+def test_a_picture_in_gray_keeps_its_luma_and_nothing_else(rgb):
+    image = torch.from_numpy(rgb)
+    gray = gray_of(image)
+    torch.testing.assert_close(gray, merge_luma_chroma(luma_of(image), torch.zeros(2, 2, 4, 5).double()))
+    assert gray.shape == image.shape and (chroma_of(gray) == 0).all()
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 2e-3)])

@@ -19,7 +19,22 @@ from colorlib.evaluation import photo_verdict
 
 PACKAGE = Path(colorlib.__file__).parent
 PROJECT = PACKAGE.parent
+NOTEBOOKS = {path.stem: nbformat.read(path, 4) for path in sorted(PROJECT.glob("notebooks/*.ipynb"))}
 LONG = 4  # words; fewer are a term, not a quotation
+SPOKEN = {  # five words or more in quotation marks that are nobody's: titles, labels, and what somebody might say
+    "A convolutional classification approach to colorization",
+    "always the most frequent bin",
+    "training has taught it to look around",
+    "we go on with the winner",
+    "always the most common bin",
+    "photos that are NOT more colourful",
+    "Highest gain at T = …",
+    "60 % blue, 40 % green",
+    "40 % blue, 60 % green",
+    "how far off will my *colour* be?",
+    "which one is the real photo?",
+    "Neighbours of similar luma have similar colours",
+}
 ALT = "A square"
 
 
@@ -140,11 +155,11 @@ def quotations_in(text: str) -> list[tuple[str, str]]:
 def texts() -> dict[str, str]:
     """The paragraphs of all notebooks and the docstrings of the library, by where they stand."""
     found: dict[str, str] = {}
-    for path in sorted(PROJECT.glob("notebooks/*.ipynb")):
-        for number, cell in enumerate(nbformat.read(path, 4).cells):
+    for stem, notebook in NOTEBOOKS.items():
+        for number, cell in enumerate(notebook.cells):
             if cell.cell_type == "markdown":
                 text = re.sub(r"\n[>\s]*", " ", cell.source)
-                found[f"{path.stem}, cell {number}"] = re.sub(r"\$[^$]+\$", "[…]", text)  # formulas
+                found[f"{stem}, cell {number}"] = re.sub(r"\$[^$]+\$", "[…]", text)  # formulas
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
@@ -173,6 +188,65 @@ def test_the_paper_is_quoted_word_for_word(where, quote, section):
     assert section_of(quote).startswith(section) or section.startswith(section_of(quote)), where
 
 
+# Marked with a section or not: whatever a notebook puts into quotation marks is the paper's, or somebody has said above
+# that it is not.
+
+
+def quoted_in(markdown: str) -> list[str]:
+    """What stands in quotation marks, of five words or more; programs and sample answers are left out."""
+    prose = re.sub(r"```.*?```|<summary>A sample.*?</details>", " ", markdown, flags=re.S)
+    for pattern, instead in ((r"`[^`\n]*`", "code"), (r"\$[^$]+\$", "[…]"), (r"\n[>\s]*", " ")):
+        prose = re.sub(pattern, instead, prose)
+    assert prose.count('"') % 2 == 0, f"a quotation mark has no partner in: {prose}"
+    found = [straight or curly for straight, curly in re.findall(r'"([^"]+)"|“([^”]+)”', prose)]
+    return [quote for quote in found if len(quote.split()) >= 5]
+
+
+def nobodys(quotes: list[str]) -> list[str]:
+    """Those that are neither the paper's words nor known to be spoken by nobody."""
+
+    def known(quote: str) -> bool:
+        try:
+            return quote in SPOKEN or bool(section_of(quote))
+        except ColorlibError:
+            return False
+
+    return [quote for quote in quotes if not known(quote)]
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_what_stands_in_quotation_marks_is_the_papers(stem):
+    cells = [cell.source for cell in NOTEBOOKS[stem].cells if cell.cell_type == "markdown"]
+    found = [quote for cell in cells for quote in quoted_in(cell)]
+    assert nobodys(found) == [], "not in `colorlib.course.quotations`; if nobody wrote it, add it to SPOKEN"
+
+
+def test_misquotations_are_found():
+    """Each quotation of the notebooks, with one word changed, added or left out, is no longer the paper's."""
+    cells = [cell.source for notebook in NOTEBOOKS.values() for cell in notebook.cells if cell.cell_type == "markdown"]
+    true = sorted({quote for cell in cells for quote in quoted_in(cell)} - SPOKEN)
+    assert len(true) >= 30
+    for quote in true:
+        first, second, third, *rest = quote.split(" ")
+        wrong = [[first, "purple", third, *rest], [first, "purple", second, third, *rest]]
+        wrong += [[first, third, *rest]] if "[…]" not in (first, second, third) else []
+        for changed in map(" ".join, wrong):
+            assert nobodys([changed]) == [changed]
+
+
+def test_quotation_marks_are_read_in_pairs():
+    text = (
+        '"one “rare” two three four" and “five six seven eight nine”; "too short"; `print("a b c d e")`\n'
+        '```python\nprint("one two three four five")\n```\n> "over\n> the end of a line"\n\n'
+        '<details><summary>A sample report</summary>\n\n"What somebody might have written."\n\n</details>\n'
+        'the $a"b$ is "a mean of $x$ and y"'
+    )
+    quotes = ["one “rare” two three four", "five six seven eight nine", "over the end of a line"]
+    assert quoted_in(text) == [*quotes, "a mean of […] and y"]
+    with pytest.raises(AssertionError, match="no partner"):
+        quoted_in('he said "and went')
+
+
 def test_words_left_out_and_words_put_in():
     assert section_of("The training loss was similar. […] very desaturated images") == "§4.4"
     for wrong in ("the training loss was very similar", "[…]", "", "raining loss was similar"):
@@ -193,5 +267,6 @@ def test_the_list_of_quotations_is_the_papers_own_text():
     assert path is not None
     text = path.read_text(encoding="utf-8").replace("\\times", "×").replace("\\alpha", "α")
     everything = claims.words(re.sub(r"<sup>.*?</sup>", "", text))
-    missing = [q for quotes in PAPER.values() for q in quotes if f" {claims.words(q)} " not in f" {everything} "]
+    parts = [part for quotes in PAPER.values() for quote in quotes for part in quote.split(" | ")]
+    missing = [part for part in parts if f" {claims.words(part)} " not in f" {everything} "]
     assert missing == []

@@ -59,6 +59,26 @@ def test_show_displays_writes_and_records(tmp_path, shown):
     assert 'width="288"' in shown[0]  # three inches
 
 
+def test_figures_are_numbered_and_captioned(shown):
+    figures.start_notebook("07b_test")
+    for name, alt in (
+        ("one", "Bars. They fall."),
+        ("two", f"{ALT} & more: 31 %; blue 12 %."),
+        ("one", "Bars. They fall."),
+    ):
+        figures.show(line(), name, alt)
+    captions = [re.sub("<.*?>", "", re.search("<figcaption>(.*)</figcaption>", page)[1]) for page in shown]
+    assert captions[0] == captions[2] == "Figure 07b.1 · Bars. They fall."
+    assert captions[1] == "Figure 07b.2 · A line that rises from &quot;low&quot; to high &amp; beyond &amp; more."
+
+
+@pytest.mark.parametrize(
+    "alt", ["Two rows", "Two rows.", "Two rows: a photo", "A photo, version 1.5 of it, at T = 0.1 and 0.2."]
+)
+def test_short_alternatives_are_captions_as_they_are(alt):
+    assert figures.caption_of(alt) == alt.removesuffix(".") + "."
+
+
 @pytest.mark.parametrize("template", ["lab", "classic"])
 def test_alternative_text_survives_the_exports(shown, template):
     figures.show(line(), name="fig99_line", alt=ALT)
