@@ -47,8 +47,8 @@ STYLE = {
 }
 ENCODING: dict[str, dict[str, Any]] = {  # how each format is written
     "png": {"format": "PNG", "optimize": True},
-    "jpeg": {"format": "JPEG", "quality": 75, "subsampling": 0, "optimize": True},  # colours at full size
-    "webp": {"format": "WebP", "quality": 77, "method": 6},
+    "jpeg": {"format": "JPEG", "quality": 70, "subsampling": 0, "optimize": True},  # colours at full size
+    "webp": {"format": "WebP", "quality": 72, "method": 6},
     "lossless webp": {"format": "WebP", "lossless": True, "method": 4},
 }
 PALETTE_FORMATS = {"png", "lossless webp"}  # formats for plots
@@ -94,7 +94,7 @@ def show(
         alt: what a reader who cannot see the picture should know: its kind, its axes, its message. It begins with
             what the figure is, which is its caption, too.
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
-        photographs: write a JPEG (quality 75), right for photographs, instead of a PNG, right for plots. The
+        photographs: write a JPEG (quality 70), right for photographs, instead of a PNG, right for plots. The
             notebook itself holds a WebP, which is smaller: of a plot the same pixels, of photographs nearly so.
         width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
