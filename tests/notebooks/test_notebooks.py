@@ -6,6 +6,7 @@
 import ast
 import functools
 import html
+import json
 import math
 import re
 from typing import Any
@@ -305,6 +306,13 @@ def test_the_lesson_on_kmeans_is_the_library(histogram):
     mine, errors = function_of("01_color_bins", "lloyd")(colors, counts, start, 200)
     torch.testing.assert_close(mine, _lloyd(colors, counts, start, 200), rtol=0, atol=1e-5)
     assert len(errors) == 200 and errors == sorted(errors, reverse=True) and errors[0] > errors[-1]
+
+
+def test_the_sample_answer_on_bins_is_that_of_the_saved_run():
+    (bins,) = re.findall(r"at about 35 dB\. That takes (\d+) bins for nine photos of ten", text_of("01_color_bins"))
+    manifest = json.loads((PROJECT / "figures" / "manifest.json").read_text(encoding="utf-8"))
+    shares = manifest["fig01_quantization_cost"]["numbers"]["share_of_photos_at_35_dB"]
+    assert int(bins) == min(int(n) for n, share in shares.items() if share >= 0.9)
 
 
 def test_the_lesson_on_orders_of_magnitude_counts_powers_of_ten():
