@@ -32,6 +32,9 @@ def test_trainings_on_other_photos_are_not_mixed_in(tmp_path, monkeypatch):
     monkeypatch.setattr("colorlib.course.trainings.TABLE", tmp_path / "table.csv")
     assert compare_trainings("a", "base", "psnr").difference.mean == 5
     assert compare_trainings("b", "base", "psnr").difference.mean == 1
+    assert compare_trainings("a", "base", "psnr", pool=7).difference.mean == 60
+    with pytest.raises(ColorlibError, match="has no pool of 99 photos"):
+        compare_trainings("b", "base", "psnr", pool=99)
 
 
 @pytest.mark.parametrize(("one", "measure"), [("nothing", "psnr"), ("base", "beauty"), ("l2", "nll")])
