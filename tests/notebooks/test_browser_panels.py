@@ -36,7 +36,7 @@ ANSWERS = "answers.csv"
 PANELS: dict[str, dict[str, object]] = {  # every notebook with a panel, and parameters that make it quick
     "00_start_here": {"temperatures": [1.0]},
     "01_color_bins": {"frame": 80},
-    "02_weight_maps": {"frame": 80},
+    "02_weight_maps": {"input_size": 80},
     "03_dataset": {},
     "04_colorunet": {"max_steps": 1},
     "05_training": {},
