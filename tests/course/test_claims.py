@@ -28,7 +28,6 @@ SPOKEN = {  # five words or more in quotation marks that are nobody's: titles, l
     "we go on with the winner",
     "always the most common bin",
     "photos that are NOT more colourful",
-    "Highest gain at T = …",
     "60 % blue, 40 % green",
     "40 % blue, 60 % green",
     "how far off will my *colour* be?",
