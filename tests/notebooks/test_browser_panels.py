@@ -269,7 +269,7 @@ def test_every_control_moves_the_picture(opened, stem, own_photo):
 @notebook("04_colorunet")
 def test_what_a_unit_sees(opened, own_photo):
     before, now = after(opened, choose_from_list(opened, 1, which=1))  # another cell of the network
-    assert "output" in before and "output" not in now
+    assert "output of output," in before and "output of output," not in now
     width, height = natural_size(opened)
     box = picture(opened).bounding_box()
     assert box
