@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazily(
     {
         "encoder": "InvertedResidual LiteEncoder load_imagenet_weights SamePadding",
         "networks": "Bottleneck build ChannelAffine ColorUNet Context ContextUNet ContextUNetControl conv3 "
-        "count_parameters DownConv FlatNet LiteUNet MODELS Network NORMS Output Up up3 UpConv",
+        "count_parameters DownConv FlatNet forward_at_any_size LiteUNet MODELS Network NORMS Output Up up3 UpConv",
         "checkpoints": "answering_lam bundled_checkpoints find_checkpoint list_models load_checkpoint model_card "
         "save_checkpoint WEIGHTS",
     },

@@ -300,6 +300,31 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
+def forward_at_any_size(network: Network, luma: Tensor) -> Tensor:
+    """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
+
+    Sides become multiples of the network's stride: the picture is stretched, or its edges are repeated and cut off
+    again, as the network asks (`Network`). An output of a smaller size is enlarged to the luma's.
+
+    >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50)).shape
+    torch.Size([2, 32, 33, 50])
+    """
+    height, width = luma.shape[-2:]
+    more_rows, more_columns = -height % network.stride, -width % network.stride
+    if network.stretched:
+        seen = _resized(luma, height + more_rows, width + more_columns)
+        return _resized(network(seen.contiguous(memory_format=torch.channels_last)), height, width)
+    padded = F.pad(luma, (0, more_columns, 0, more_rows), mode="replicate")
+    output: Tensor = network(padded.contiguous(memory_format=torch.channels_last))
+    return _resized(output, *padded.shape[-2:])[..., :height, :width]
+
+
+def _resized(x: Tensor, height: int, width: int) -> Tensor:
+    if x.shape[-2:] == (height, width):
+        return x
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
+
+
 def _checked(luma: Tensor, stride: int) -> Tensor:
     if luma.ndim != 4 or luma.shape[1] != 1:
         raise ValueError(f"expected a luma batch (B, 1, H, W), got {tuple(luma.shape)}")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorlib.color.bins import ColorBins
@@ -14,38 +13,12 @@ from colorlib.color.spaces import luma_of
 from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
+from colorlib.models.networks import forward_at_any_size
 from colorlib.parallel import find_device
 from colorlib.prediction.annealing import annealed_mean, require_temperature
 from colorlib.prediction.upsampling import upsample_and_merge
 
 DEFAULT_MODEL = "liteunet"
-
-
-def forward_at_any_size(model: nn.Module, luma: Tensor) -> Tensor:
-    """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
-
-    Sides become multiples of the network's stride: the picture is stretched, or its edges are repeated and cut off
-    again, as the network asks (`colorlib.models.Network`). An output of a smaller size is enlarged to the luma's.
-
-    >>> from colorlib.models import build
-    >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50)).shape
-    torch.Size([2, 32, 33, 50])
-    """
-    height, width = luma.shape[-2:]
-    stride = int(model.stride)  # type: ignore[arg-type]
-    more_rows, more_columns = -height % stride, -width % stride
-    if getattr(model, "stretched", False):
-        seen = _resized(luma, height + more_rows, width + more_columns)
-        return _resized(model(seen.contiguous(memory_format=torch.channels_last)), height, width)
-    padded = F.pad(luma, (0, more_columns, 0, more_rows), mode="replicate")
-    output: Tensor = model(padded.contiguous(memory_format=torch.channels_last))
-    return _resized(output, *padded.shape[-2:])[..., :height, :width]
-
-
-def _resized(x: Tensor, height: int, width: int) -> Tensor:
-    if x.shape[-2:] == (height, width):
-        return x
-    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
 class Colorizer:

@@ -31,8 +31,9 @@ from colorlib.color.spaces import YUV_TO_RGB
 from colorlib.errors import ColorlibError
 from colorlib.files import atomic_write
 from colorlib.models.checkpoints import bundled_checkpoints
+from colorlib.models.networks import forward_at_any_size
 from colorlib.prediction.annealing import annealed_mean
-from colorlib.prediction.colorizer import Colorizer, forward_at_any_size
+from colorlib.prediction.colorizer import Colorizer
 
 OPSET = 17  # of ONNX's operators: of 2022, so that programs of some age read the file, too
 LICENCE = "MIT (colorlib); the encoder of LiteUNet began as EfficientNet-Lite0, Apache-2.0"  # of the bundled models

@@ -4,11 +4,12 @@ Nothing here remembers anything, so a run that was killed draws the very same ba
 processes draw them together without a word.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import luma_of, unit_rgb
@@ -78,7 +79,7 @@ def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
     return add_noise(luma, config.noise_std, generator)
 
 
-def forward(network: nn.Module, luma: Tensor, precision: str = "auto") -> Tensor:
+def forward(network: Callable[[Tensor], Tensor], luma: Tensor, precision: str = "auto") -> Tensor:
     """The network's output in float32; ``precision`` is what it is computed in, see `TrainingConfig`.
 
     The weights themselves, their gradients and batch norm's statistics are float32 either way.

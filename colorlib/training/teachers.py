@@ -1,5 +1,7 @@
 """Distillation: a finished network teaches another, its probabilities are soft targets (Hinton et al. 2015) [ours]."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,6 +9,7 @@ from torch import Tensor
 from colorlib.color.bins import ColorBins
 from colorlib.errors import ColorlibError
 from colorlib.models.checkpoints import answering_lam, find_checkpoint, load_checkpoint
+from colorlib.models.networks import forward_at_any_size
 from colorlib.training.batches import forward
 from colorlib.training.config import TrainingConfig
 from colorlib.training.losses import adjust_output_bias, distillation
@@ -48,13 +51,10 @@ class Teacher:
     def __call__(self, luma: Tensor, size: tuple[int, int]) -> Tensor:
         """What it answers to luma (B, 1, H, W), for an output of some size: logits (B, n, *size).
 
-        Luma is padded to its stride, by black as in `draw_batch`; a smaller output is enlarged as `colorize` does it.
+        Its sides become multiples of the stride, and a smaller output is enlarged, as where it colours photos.
         """
-        height, width = luma.shape[2:]
-        luma = F.pad(luma, (0, -width % self.network.stride, 0, -height % self.network.stride))
-        logits = forward(self.network, luma, self.precision)
-        logits = F.interpolate(logits, luma.shape[2:], mode="bilinear")[..., :height, :width]
-        return logits if size == (height, width) else F.adaptive_avg_pool2d(logits, size)
+        logits = forward(partial(forward_at_any_size, self.network), luma, self.precision)
+        return logits if size == luma.shape[2:] else F.adaptive_avg_pool2d(logits, size)
 
     def mixed(self, loss: Tensor, output: Tensor, luma: Tensor, mask: Tensor) -> Tensor:
         """A batch's loss against its photos, mixed with what its output (B, n, h, w) loses against the teacher.

@@ -15,13 +15,12 @@ import colorlib
 from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import to_tensor, to_uint8, write_photo
-from colorlib.models import Network, build
+from colorlib.models import Network, build, forward_at_any_size
 from colorlib.prediction import (
     Colorizer,
     annealed_mean,
     annealed_probabilities,
     bilinear_matrix,
-    forward_at_any_size,
     guided_filter_coefficients,
     upsample_and_merge,
     upsampling,
