@@ -36,7 +36,7 @@ def measure() -> list[Row]:
         Image.open(bundled("validation", "landscape")[0].path).resize(SIZE).save(source, quality=90)
         for _ in range(ROUNDS):
             rgb = timed("read the JPEG", read_photo, source)
-            luma = timed("shrink to the network's frame", colorizer.input_luma, rgb)
+            luma = timed("shrink to the network's input", colorizer.input_luma, rgb)
             logits = timed("network", colorizer.logits, luma)
             chroma = timed("annealed mean", annealed_mean, logits, colorizer.bins.colors, colorizer.temperature)
             colored = timed("enlarge the chrominance, join with the luma", upsample_and_merge, rgb, luma, chroma)

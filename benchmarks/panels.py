@@ -19,7 +19,7 @@ from benchmarks import Row, row_of
 from colorlib import Colorizer
 from colorlib.course import NOTEBOOKS, widgets
 
-FRAME = 256  # pixels a side
+SIDE = 256  # pixels a side
 MOVES = 12  # of each slider
 # Parameters that make the cells above a panel quick.
 FEW: dict[str, dict[str, Any]] = {
@@ -38,12 +38,12 @@ class PanelReached(Exception):  # noqa: N818
 
 
 def panel_of(stem: str) -> ipywidgets.VBox:
-    """The panel of a notebook, with the bundled model looking at the large frame."""
+    """The panel of a notebook, with the bundled model looking at a large input."""
     load, make = colorlib.load, widgets.panel
 
     def load_large(*arguments: Any) -> Colorizer:
         colorizer = load(*arguments)
-        colorizer.input_size = FRAME
+        colorizer.input_size = SIDE
         return colorizer
 
     def stop_here(*arguments: Any, **controls: Any) -> None:

@@ -38,7 +38,7 @@ from colorlib.training import (
     training_step,
 )
 
-EPOCHS, PHOTOS, BATCH, FRAME = 35, 13_469, 64, 256  # the paper's, as far as Figure 8 tells
+EPOCHS, PHOTOS, BATCH, SIDE = 35, 13_469, 64, 256  # the paper's, as far as Figure 8 tells
 CARDS = {  # dense bfloat16 arithmetic (FLOP/s) and memory (bytes/s), from the maker's data sheets
     "H200": (989e12, 4.8e12),
     "H100": (989e12, 3.35e12),
@@ -200,7 +200,7 @@ def highest_memory() -> int:
 
 def paper_budget(timed_steps: int = 300) -> list[Row]:
     """The paper's training on this GPU: some hundred steps are timed, and the time of all of them follows."""
-    config = TrainingConfig(image_size=FRAME, crop=FRAME, min_size=FRAME, batch_size=BATCH, augment="none")
+    config = TrainingConfig(image_size=SIDE, crop=SIDE, min_size=SIDE, batch_size=BATCH, augment="none")
     network, objective, optimizer, frames = prepared(config)
     for step in range(30):  # compiles on first use
         training_step(network, objective, optimizer, frames, step, config)
@@ -247,5 +247,5 @@ def work_of_a_photo() -> tuple[float, float]:
         if not list(module.children()) and not isinstance(module, nn.ReLU):  # ReLU works in place
             module.register_forward_hook(count)
     with torch.no_grad():
-        model(torch.zeros(1, 1, FRAME, FRAME))
+        model(torch.zeros(1, 1, SIDE, SIDE))
     return 3 * 2 * numbers["multiply-adds"], 5 * 2 * numbers["outputs"]

@@ -2,7 +2,7 @@
 
     python -m experiments.ablations                              # all that are still missing, then the table
     python -m experiments.ablations grid lam-1 --photos my/photos --seeds 0 1 2
-    python -m experiments.ablations lite lite-random --photos CACHE    # of frames of 64 pixels
+    python -m experiments.ablations lite lite-random --photos CACHE    # of inputs of 64 pixels
     python -m experiments.ablations --table                      # only the table, from what has been measured
 
 Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv
@@ -51,7 +51,7 @@ BASE = HERE.parent / "configs" / "experiments.yaml"
 TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0]
 
 BASE_NAME = "base"
-LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains it, but on the small frames of all here
+LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains it, but on the small inputs of all here
     "model": "LiteUNet",
     "pretrained": True,
     "encoder_lr_scale": 0.25,
@@ -95,12 +95,12 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "norm": "affine",
         "loss_mean": "everything",
     },
-    # augmentation at equal iterations (§4.2.2, Figure 10); whole frames but for ours
+    # augmentation at equal iterations (§4.2.2, Figure 10); whole photos but for ours
     "augment-none": {"augment": "none"},
     "augment-paper": {"augment": "paper"},
     # how large a photo is when the network sees it, at equal iterations
-    "frame-96": {"image_size": 96, "crop": 96, "min_size": 72},
-    "frame-128": {"image_size": 128, "crop": 128, "min_size": 96},
+    "input-96": {"image_size": 96, "crop": 96, "min_size": 72},
+    "input-128": {"image_size": 128, "crop": 128, "min_size": 96},
     # growing variety of scenes (§4.4), with the same number of photos; see `scenes`
     "variety-1": {},
     "variety-half": {},
@@ -113,6 +113,10 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lite-noema": LITE | {"ema_decay": 0.0},
     "lite-lam-0.2": LITE | {"lam": 0.2},
     "lite-half": LITE,
+    # the same on larger inputs, each from a cache of that size, at equal iterations
+    "lite-input-96": LITE | {"image_size": 96, "crop": 96, "min_size": 72},
+    "lite-input-128": LITE | {"image_size": 128, "crop": 128, "min_size": 96},
+    "lite-input-160": LITE | {"image_size": 160, "crop": 160, "min_size": 120},
     # distillation: the paper's network taught by the default's probabilities, and alone, in the same bins
     "unet-plain": TAUGHT | {"teacher_weight": 0.0},
     "unet-taught": TAUGHT,
@@ -146,8 +150,8 @@ CLAIMS = [  # (experiment, compared with)
     ("augment-none", BASE_NAME),
     ("augment-paper", "augment-none"),
     ("augment-paper", BASE_NAME),
-    ("frame-96", BASE_NAME),
-    ("frame-128", BASE_NAME),
+    ("input-96", BASE_NAME),
+    ("input-128", BASE_NAME),
     ("variety-half", "variety-1"),
     ("variety-all", "variety-1"),
     *(("lite", name) for name in EXPERIMENTS if name.startswith("lite-")),
@@ -240,7 +244,7 @@ def run_missing(
             "photos": used,
             "steps": config.max_steps,
         }
-        row |= {"frame": config.image_size, "temperature": temperature}
+        row |= {"input_size": config.image_size, "temperature": temperature}
         row |= {metric: mean_of(rows, metric) for metric in METRICS}
         photos.add({"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, **line} for line in rows)
         results.add([row | {"seconds": round(seconds, 1)}])  # last: only now is the experiment done
@@ -352,7 +356,7 @@ class Judge:
     """Measures a network on the bundled validation photos, always in the same way.
 
     The temperature is the one of highest PSNR on the photos held out for that. NLL and accuracy are in a network's own
-    bins, at its own frame.
+    bins, at its own input size.
     """
 
     def __init__(self) -> None:
@@ -437,9 +441,10 @@ def report(results: list[Row]) -> str:
         "Small trainings, each of which differs from the first in one thing; `experiments/ablations.py` says how, and "
         "`configs/experiments.yaml` what they share. Means over the bundled validation photos and over seeds, ± the "
         "standard deviation of the seeds' means. PSNR and CF at the temperature, from 0.1 to 5, with the highest PSNR "
-        "on photos held out for that. NLL and bin accuracy are in a network's own bins and at its own frame: those of "
-        "`grid` and of other frames cannot be compared with the rest. Short trainings on small frames: they tell what "
-        "learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was doing.\n",
+        "on photos held out for that. NLL and bin accuracy are in a network's own bins and at its own input size: "
+        "those of `grid` and of other sizes cannot be compared with the rest. Short trainings on small inputs: they "
+        "tell what learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was "
+        "doing.\n",
         "\nThose named `lite` train the default network and differ from `lite` in one thing; `lite-random` also in the "
         "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "

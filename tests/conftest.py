@@ -113,7 +113,7 @@ def tiny_checkpoint(tmp_path: Path, opinionated_network: ColorUNet, tiny_bins: C
 
 @pytest.fixture(scope="session")
 def colorizer(opinionated_network: ColorUNet, tiny_bins: ColorBins) -> Colorizer:
-    """A colorizer that looks at frames of 64 pixels."""
+    """A colorizer that looks at inputs of 64 pixels."""
     return Colorizer(opinionated_network, tiny_bins, temperature=0.5, input_size=64)
 
 

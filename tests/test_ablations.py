@@ -59,6 +59,8 @@ def test_experiments_of_the_default_network_differ_in_one_thing(one, other):
     changed = {key for key in settings | others if settings.get(key) != others.get(key)}
     if other == "lite-random":
         assert changed == {"pretrained", "encoder_lr_scale"}
+    elif other.startswith("lite-input-"):
+        assert changed == {"image_size", "crop", "min_size"}
     else:
         assert len(changed) == (other != ablations.HALF)
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     photos = [photo for folder in args.folders for photo in find_photos(folder)]
     prepare_file(args.out)
     histogram, failed = UVHistogram(), 0
-    decoded = in_parallel(partial(decode_photo, size=256), photos)  # 256: the paper's frame
+    decoded = in_parallel(partial(decode_photo, size=256), photos)  # 256: the paper's input size
     for photo in tqdm(decoded, desc="counting chrominance", total=len(photos), unit="photo", disable=None):
         if isinstance(photo, str):
             complain(photo)

@@ -182,7 +182,7 @@ def measure(
     """Measure a model on photos, one at a time, beside what costs no network and beside any others.
 
     Args:
-        size: photos are shrunk to at most so many pixels a side first; 256 is the paper's frame.
+        size: photos are shrunk to at most so many pixels a side first; 256 is the paper's input size.
         others: further contenders by name: functions from a uint8 photo (H, W, 3) to its recoloured version.
         judges: further metrics by name, such as those of `colorlib.evaluation.perceptual`.
 
@@ -221,7 +221,7 @@ def evaluate_photos(
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """All image metrics, by model and baseline, as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``.
 
-    Photos are shrunk to at most ``size`` pixels a side first, the size of the paper's frame.
+    Photos are shrunk to at most ``size`` pixels a side first, the paper's input size.
 
     Raises:
         ColorlibError: if a photo cannot be read; `measure` leaves such photos out and says so.
@@ -260,7 +260,7 @@ def constant_forecast(bins: ColorBins, luma: Tensor) -> Tensor:
 def _bin_scores(
     colorizer: Colorizer, baselines: Baselines, rgb: np.ndarray, temperature: float
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Tensor]]]:
-    """What is measured of a photo in bins, on the frame that the network sees: numbers and tables, by contender."""
+    """What is measured of a photo in bins, on the input that the network sees: numbers and tables, by contender."""
     truth = to_tensor(fit(rgb, colorizer.input_size)).to(colorizer.device)
     luma, target = luma_of(truth), colorizer.bins.encode(chroma_of(truth))
     first = {name: colorizer.bins.encode(baselines.chroma(name, luma)) for name in BASELINES} | {"truth": target}

@@ -40,7 +40,7 @@ class Frontier:
 
     ``psnr``, ``colorfulness`` and ``stains`` are float64 (rows, columns), one row if there are no ``lams``; ``truth``
     is the photos' own mean colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose
-    from. ``stains`` is the `stain_area` of the bins nearest to the colours, on the frame that the network sees: at
+    from. ``stains`` is the `stain_area` of the bins nearest to the colours, on the input that the network sees: at
     temperature 0 that of its first choice, which a higher temperature smooths. ``truth_stains`` is the photos' own.
     """
 

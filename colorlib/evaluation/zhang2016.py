@@ -21,7 +21,7 @@ from colorlib.data.photos import as_rgb
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.perceptual import read_weights
 
-FRAME = 256  # pixels a side: what it was trained on
+SIDE = 256  # pixels a side: what it was trained on
 
 
 class ZhangNet(nn.Module):
@@ -77,8 +77,8 @@ class ZhangColorizer:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         lab = torch.from_numpy(rgb2lab(as_rgb(image))).float().movedim(-1, 0)[None].to(self.device)
         lightness = lab[:, :1]
-        frame = F.interpolate(lightness, size=(FRAME, FRAME), mode="bicubic", antialias=True).clamp(0, 100)
-        ab = F.interpolate(self.network(frame), size=lightness.shape[-2:], mode="bilinear")
+        small = F.interpolate(lightness, size=(SIDE, SIDE), mode="bicubic", antialias=True).clamp(0, 100)
+        ab = F.interpolate(self.network(small), size=lightness.shape[-2:], mode="bilinear")
         rgb = lab2rgb(torch.cat([lightness, ab], dim=1)[0].movedim(0, -1).cpu().double().numpy())
         return as_rgb(rgb.clip(0, 1))
 

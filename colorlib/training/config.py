@@ -89,7 +89,7 @@ class TrainingConfig:
     image_size: int = setting(128, "photos are shrunk so that their longer side is this long", ZOOM_STEP)
     augment: str = setting(
         "zoom-crop",
-        "zoom-crop (ours), none (crops as they are), or the paper's sevenfold set in whole frames: paper, paper-dark "
+        "zoom-crop (ours), none (crops as they are), or the paper's sevenfold set of whole photos: paper, paper-dark "
         "(its noisy photos black, authors' code) or paper-filled (its crops enlarged, where the paper leaves black)",
         choices=("zoom-crop", "paper", "none", "paper-dark", "paper-filled"),
     )

@@ -202,7 +202,7 @@ def test_a_confidence_map_is_the_top_probability_at_the_size_of_the_photo(album:
     with Image.open(album.out / "gray_confidence.png") as written:
         assert written.mode == "L"
         values = np.asarray(written) / 255
-    # This photo is smaller than the network's frame, so nothing is resized and the values must be equal.
+    # This photo is smaller than the network's input, so nothing is resized and the values must be equal.
     expected = colorizer.probabilities(luma_of(to_tensor(rgb))).amax(0).numpy()
     assert values.shape == rgb.shape[:2]
     assert np.abs(values - expected).max() < 1 / 255
