@@ -36,6 +36,7 @@ CONTENTS = {
         "experiments/scores",
         "experiments/ablations",
         "experiments/overfit",
+        "experiments/twin",
         "experiments/inputs",
         "experiments/refine",
         "experiments/palette",
