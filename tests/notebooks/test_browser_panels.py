@@ -35,7 +35,7 @@ panel(
 ANSWERS = "answers.csv"
 PANELS: dict[str, dict[str, object]] = {  # every notebook with a panel, and parameters that make it quick
     "00_start_here": {"temperatures": [1.0]},
-    "01_color_bins": {"frame": 80},
+    "01_color_bins": {"side": 80},
     "02_weight_maps": {"input_size": 80},
     "03_dataset": {},
     "04_colorunet": {"max_steps": 1},
