@@ -263,13 +263,16 @@ def plot_network(ax: Axes, layers: Sequence[Any], side: int) -> None:
     ax.set_axis_off()
 
 
-def plot_intervals(ax: Axes, summaries: dict[str, Interval], label: str = "") -> None:
-    """A dot with its 95 % interval for each name, top to bottom, from their intervals."""
-    for place, summary in enumerate(summaries.values()):
-        ax.plot([summary.low, summary.high], [place, place], color=PALETTE[0], linewidth=1.5)
-        ax.plot(summary.mean, place, "o", color=PALETTE[0], markersize=5)
+def plot_intervals(
+    ax: Axes, summaries: dict[str, Interval], label: str = "", colors: dict[str, str] | None = None
+) -> None:
+    """A dot with its 95 % interval for each name, top to bottom, in the colour that ``colors`` has for it, or blue."""
+    for place, (name, summary) in enumerate(summaries.items()):
+        color = (colors or {}).get(name, PALETTE[0])
+        ax.plot([summary.low, summary.high], [place, place], color=color, linewidth=1.5)
+        ax.plot(summary.mean, place, "o", color=color, markersize=5)
     ax.set_yticks(range(len(summaries)), list(summaries))
-    ax.invert_yaxis()
+    ax.set_ylim(len(summaries) - 0.5, -0.5)  # so that none lies on the frame
     ax.grid(axis="x", alpha=0.3)
     ax.set_xlabel(label)
 
@@ -468,7 +471,8 @@ def plot_confidence(figure: Figure, rows: Sequence[Sequence[np.ndarray]], titles
         scale = PowerNorm(0.5, values.min() if low is None else low, max(np.quantile(values, 0.99), (low or 0) + 1e-3))
         for ax, row in zip(axes[:, column], rows, strict=True):
             image = ax.imshow(row[column], cmap="inferno", norm=scale)
-        figure.colorbar(image, ax=list(axes[:, column]), location="bottom", shrink=0.9, extend="max")
+        below = axes[-1, column].inset_axes((0.05, -0.16, 0.9, 0.06))  # of its own: beside a stolen strip rows shift
+        figure.colorbar(image, cax=below, orientation="horizontal", extend="max")
     for line, row in zip(axes, rows, strict=True):
         for ax, picture in zip(line[:2], row[:2], strict=True):
             ax.imshow(picture)

@@ -11,6 +11,7 @@ from matplotlib.path import Path as Polygon
 
 from colorlib.color import chroma_of
 from colorlib.course import plots
+from colorlib.evaluation import Interval
 
 
 def test_wall_keeps_proportions_and_order(real_photos):
@@ -148,3 +149,24 @@ def test_a_frontier_names_all_its_curves_and_points_once():
     assert names == ["one", "other", "gray"]
     assert len({handle.get_marker() + str(handle.get_color()) for handle in handles}) == 3  # told apart in the legend
     assert [text.get_text() for text in ax.texts] == ["0.1", "1", "10"]
+
+
+def test_intervals_stand_top_to_bottom_inside_the_frame_in_the_colors_asked_for():
+    ax = Figure().subplots()
+    plots.plot_intervals(ax, {"one": Interval(0.0, -1.0, 1.0), "two": Interval(1.0, 0.0, 2.0)}, "dB", {"two": "0.3"})
+    bottom, top = ax.get_ylim()
+    assert top < 0 < 1 < bottom  # the first above the second, and neither on the frame
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["one", "two"]
+    assert [line.get_color() for line in ax.lines] == [plots.PALETTE[0]] * 2 + ["0.3"] * 2
+
+
+def test_pictures_and_maps_of_confidence_stand_in_line():
+    rng = np.random.default_rng(0)
+    rows = [[*(np.zeros((30, 40, 3), np.uint8),) * 2, rng.random((30, 40)), 1 + rng.random((30, 40))] for _ in "ab"]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    plots.plot_confidence(figure, rows, ["truth", "prediction", "score", "ratio"])
+    FigureCanvasAgg(figure).draw()
+    boxes = [ax.get_images()[0].get_window_extent() for ax in figure.axes if ax.get_images()]
+    assert len(boxes) == 8
+    for line in (boxes[:4], boxes[4:]):
+        assert max(box.y1 for box in line) - min(box.y1 for box in line) < 1  # pixel
