@@ -91,7 +91,7 @@ def write(results: dict[str, Any]) -> None:
         "# Benchmarks\n",
         f"Measured on {where['date']}: {where['processor']}, {where['cores']} cores"
         f"{', ' + where['gpu'] if where['gpu'] else ''}; PyTorch {where['torch']}, {where['threads']} threads.",
-        "A ratio compares with the first line of its table, within the same run. `make bench` measures again.",
+        "A ratio compares with the nearest line above that has 1.00, within the same run. `make bench` measures again.",
     ]
     for benchmark in results["benchmarks"].values():
         lines += table(benchmark["question"], [Row(**row) for row in benchmark["rows"]])

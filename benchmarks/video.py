@@ -179,14 +179,14 @@ def windows() -> list[Row]:
             for _ in range(300):
                 kernel(frame)
 
-        contestants[f"300 frames, T = {window}"] = frames_in_a_row
+        contestants[f"300 frames, window {window}"] = frames_in_a_row
     past, weights = torch.rand(101, 32, 24, 40), torch.rand(101)
 
     def direct() -> None:
         for _ in range(300):
             torch.einsum("t,tnhw->nhw", weights, past)
 
-    contestants["300 frames, direct sum, T = 100"] = direct
+    contestants["300 frames, direct sum, window 100"] = direct
     return race(contestants, rounds=3)
 
 

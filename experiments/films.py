@@ -53,7 +53,7 @@ def main() -> None:
     write_rows(HERE / "films.csv", COLUMNS, [{key: short(value) for key, value in row.items()} for row in rows])
     name = args.model or DEFAULT_MODEL
     title = f"# Films: {name} at T = {colorizer.temperature:g}, {args.frames} frames {args.width} pixels wide"
-    lines = [title, *flicker_table(rows), *metric_tables(rows)]
+    lines = [title, *sources(rows), *flicker_table(rows), *metric_tables(rows)]
     write_text(HERE / "films.md", "\n".join(lines))
 
 
@@ -90,6 +90,14 @@ def judged(film: str, scores: dict[str, dict[str, float]]) -> Rows:
 
 
 # Tables
+
+
+def sources(rows: Rows) -> list[str]:
+    """Which films come with this project, so that their rows can be measured again."""
+    films, bundled = dict.fromkeys(row["film"] for row in rows), {path.stem for path in BUNDLED.glob("*.mp4")}
+    here, others = ([name for name in films if (name in bundled) == own] for own in (True, False))
+    text = f"Bundled, in `data/video`: {', '.join(here) or 'none'}."
+    return [f"\n{text} No part of this project: {', '.join(others)}." if others else f"\n{text}"]
 
 
 def flicker_table(rows: Rows) -> list[str]:

@@ -202,10 +202,12 @@ def report(group: str, results: dict[str, Any]) -> list[str]:
     for name, result in results.items():
         cells = [shown(result["scores"]["model"].get(metric)) for metric in metrics]
         lines.append(f"| {name} | {result['temperature']:g} | {' | '.join(cells)} |")
-    for name in CONTENDERS:  # what costs no network is the same for all, but for the bins of the first
-        if name in first["scores"] and name != "model":
-            cells = [shown(first["scores"][name].get(metric)) for metric in metrics]
-            lines.append(f"| *{CONTENDERS[name]}* | | {' | '.join(cells)} |")
+    lines += [line for name in CONTENDERS if name != "model" for line in contender_rows(name, results, metrics)]
+    lines += [
+        "\nMean colour, per-luma mean and constant forecast are those of a network's own training photos; stains, the "
+        "distance of histograms and all columns from bin accuracy on are counted in a network's own bins. So where "
+        "rows differ they say whose they are: compare a network with those of its name, as the verdicts below do."
+    ]
     for metric in JUDGED:
         lines += [f"\n{METRICS[metric]}: is it more than …?\n"]
         foils = list(dict.fromkeys(foil for result in results.values() for foil in result["verdicts"][metric]))
@@ -221,6 +223,17 @@ def report(group: str, results: dict[str, Any]) -> list[str]:
             cells = [shown(row["gain over gray"]["psnr"], "+") for row in result["categories"].values()]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, *report_frontier(results), *report_recognition(results), ""]
+
+
+def contender_rows(contender: str, results: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+    """The lines of what costs no network: one where it is the same for all checkpoints, else one for those it is of."""
+    whose: dict[str, list[str]] = {}
+    for name, result in results.items():
+        if contender in result["scores"]:
+            cells = [shown(result["scores"][contender].get(metric)) for metric in metrics]
+            whose.setdefault(" | ".join(cells), []).append(name)
+    of_whom = {cells: f" ({', '.join(names)})" if len(whose) > 1 else "" for cells, names in whose.items()}
+    return [f"| *{CONTENDERS[contender]}*{of_whom[cells]} | | {cells} |" for cells in whose]
 
 
 def report_frontier(results: dict[str, Any]) -> list[str]:

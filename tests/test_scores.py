@@ -65,3 +65,18 @@ def test_the_table_of_the_frontier_has_a_cell_for_each_temperature(checkpoint, r
 def test_the_scores_are_those_of_the_bundled_checkpoints():
     found = json.loads((PROJECT / "experiments" / "scores.json").read_text(encoding="utf-8"))
     assert found and all(set(group) == set(bundled_checkpoints()) for group in found.values())
+
+
+def test_what_costs_no_network_has_a_row_for_each_network_where_it_differs():
+    """The bins and mean colours are those of a network's own photos: the first network's rows were shown for all."""
+    first, second = ({"mean": mean, "low": 1.0, "high": 3.0} for mean in (2.0, 2.5))
+    results = {
+        name: {"scores": {"gray": {"psnr": first}, "mean_color": {"psnr": mean}}}
+        for name, mean in {"a": first, "b": second, "c": first}.items()
+    }
+    assert scores.contender_rows("gray", results, ["psnr"]) == ["| *gray* | | 2 [1, 3] |"]
+    assert scores.contender_rows("mean_color", results, ["psnr"]) == [
+        "| *mean colour* (a, c) | | 2 [1, 3] |",
+        "| *mean colour* (b) | | 2.5 [1, 3] |",
+    ]
+    assert scores.contender_rows("constant", results, ["psnr"]) == []

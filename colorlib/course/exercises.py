@@ -815,6 +815,8 @@ def _affinity(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     """affinity(one, other, sigma): two lumas and σ -> exp(-(one - other)² / 2σ²)."""
     equal = torch.tensor([0.3, 0.7])
     expect(answer(equal, equal, 0.1), torch.ones(2), "For equal lumas")
+    apart = torch.tensor([0.4, 0.6])
+    expect(answer(apart, torch.tensor([0.6, 0.4]), 0.2), torch.full((2,), math.exp(-0.5)), "For lumas σ apart")
     one, other = torch.tensor([0.5, 0.2, 0.9]), torch.tensor([0.6, 0.5, 0.85])
     for sigma in (0.1, 0.3):
         right = torch.exp(-((one - other) ** 2) / (2 * sigma**2))

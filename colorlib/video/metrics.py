@@ -13,7 +13,7 @@ from scipy.spatial import distance
 from torch import Tensor
 
 from colorlib.color.spaces import chroma_of, merge_luma_chroma
-from colorlib.evaluation.intervals import Interval, bootstrap
+from colorlib.evaluation.intervals import Interval, photo_verdict
 from colorlib.evaluation.metrics import colorfulness
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.video.lookahead import Lookahead, steady_color
@@ -130,19 +130,23 @@ def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
 
 
 def summarize_shots(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, Interval]]:
-    """The scores of several shots, by method and metric: mean and 95 % interval over the shots that have the metric."""
+    """The scores of several shots, by method and metric: mean and 95 % interval over the shots that have the metric.
+
+    The interval is that of a verdict: Student's, for shots are few.
+    """
     table: dict[str, dict[str, Interval]] = {}
     for method in rows[0]:
         values = {metric: [row[method][metric] for row in rows] for metric in rows[0][method]}
-        table[method] = {metric: bootstrap([v for v in column if v == v]) for metric, column in values.items()}
+        found = {metric: [value for value in column if value == value] for metric, column in values.items()}
+        table[method] = {metric: photo_verdict(column, over="shots").difference for metric, column in found.items()}
     return table
 
 
 def times_steadier(rows: Sequence[dict[str, dict[str, float]]], method: str, metric: str) -> Interval:
     """How many times smaller a metric is with a method than frame by frame.
 
-    The geometric mean over the shots that have the metric, and its 95 % interval.
+    The geometric mean over the shots that have the metric, and its 95 % interval, that of a verdict on the logarithms.
     """
     pairs = [(row["frame by frame"][metric], row[method][metric]) for row in rows]
     ratios = [log(plain / steady) for plain, steady in pairs if plain > 0 and steady > 0]
-    return Interval(*map(exp, bootstrap(ratios)))
+    return Interval(*map(exp, photo_verdict(ratios, over="shots").difference))

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import stats
 from torch import Tensor
 
 from colorlib import ColorlibError
@@ -444,6 +445,16 @@ def test_smoothing_helps_where_it_should(colorizer: Colorizer, large_photo: str)
     table = summarize_shots([scores, scores])
     assert table["kernel"]["flicker"].mean == pytest.approx(kernel["flicker"])
     assert times_steadier([scores], "kernel", "flicker").mean == pytest.approx(alone["flicker"] / kernel["flicker"])
+
+
+def test_intervals_over_few_shots_are_students() -> None:
+    """A bootstrap of so few is too short, and would contradict the verdicts, which are over the same shots."""
+    times = np.array([2.0, 3.0, 8.0])
+    rows = [{"frame by frame": {"flicker": t}, "kernel": {"flicker": 1.0}} for t in times]
+    found = summarize_shots(rows)["frame by frame"]["flicker"]
+    assert found[1:] == pytest.approx(stats.ttest_1samp(times, 0).confidence_interval(0.95))
+    ends = stats.ttest_1samp(np.log(times), 0).confidence_interval(0.95)
+    assert times_steadier(rows, "kernel", "flicker")[1:] == pytest.approx(np.exp(ends))
 
 
 def test_truth_does_not_flicker(large_photo: str) -> None:
