@@ -166,7 +166,7 @@ METRICS = {  # column: heading and decimals
     "colorfulness": ("CF", 1),
     "auc_rebalanced": ("rebalanced AuC (%)", 2),
 }
-OF_THE_BINS = ("nll", "accuracy")  # counted in a network's own bins, at its own frame
+OF_THE_BINS = ("nll", "accuracy")  # counted in a network's own bins, at its own input size
 Row = dict[str, Any]
 
 
@@ -514,7 +514,7 @@ def differences(rows: list[Row]) -> list[str]:
 
 
 def same_bins(one: str, other: str) -> bool:
-    """Whether two experiments have the same colour bins and frame, so that what is told in these can be compared.
+    """Whether two experiments have the same colour bins and input size, so that what is told in these can be compared.
 
     Bins are chosen on a training's own photos, so those that draw or halve their photos have bins of their own.
 
