@@ -41,7 +41,7 @@ test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (pap
 	$(call step,ruff check,$(BIN)/ruff check .)
 	$(call step,ruff format --check,$(BIN)/ruff format --check .)
 	$(call step,mypy,$(BIN)/mypy)
-	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS))
+	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS))
 	$(call step,workbook (quick),COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/colorlib workbook --profile quick --jobs $(JOBS))
 	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env notebooks)
 	$(call total,make test)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, tables as CSV, room on the disk, and where big data lives."""
+"""Files: written whole or not at all, tables as CSV, room on the disk, and where big data and figures live."""
 
 import csv
 import os
@@ -86,3 +86,9 @@ def user_data_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("colorlib", appauthor=False)
+
+
+def figures_folder() -> Path:
+    """Where figures are written: COLORLIB_FIGURES; else ``figures/`` of the clone; else of the present folder."""
+    clone = PROJECT if (PROJECT / "pyproject.toml").is_file() else Path()
+    return Path(os.environ.get("COLORLIB_FIGURES") or clone / "figures")

@@ -1,6 +1,6 @@
 """One checkpoint against another on held-out photos: what is chosen, and that differences are paired."""
 
-import subprocess
+import runpy
 import sys
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from colorlib.data import fit, read_photo, to_tensor
 from colorlib.evaluation import bootstrap, psnr
-from colorlib.files import PROJECT, read_rows
+from colorlib.files import read_rows
 from colorlib.models import build, save_checkpoint
 from experiments import heldout
 
@@ -61,8 +61,11 @@ def test_a_folder_without_photos_is_an_error(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_in_the_shell_an_error_is_one_sentence_and_not_success(tmp_path):
-    command = [sys.executable, "-m", "experiments.heldout", "--photos", str(tmp_path / "nowhere")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("colorlib: error:") and "nowhere" in done.stderr
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_in_the_shell_an_error_is_one_sentence_and_not_success(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["heldout", "--photos", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("experiments.heldout", run_name="__main__")  # as `python -m` does
+    told = capsys.readouterr().err
+    assert stop.value.code == 1 and told.count("\n") == 1
+    assert told.startswith("colorlib: error:") and "nowhere" in told

@@ -1,7 +1,6 @@
 """Several processes learn what one process alone would: the same batches, the same gradients, the same run."""
 
 import csv
-import json
 import os
 import platform
 import subprocess
@@ -16,10 +15,10 @@ import torch
 from torch import nn
 
 from colorlib import ColorlibError, parallel
-from colorlib.color import ColorBins, UVHistogram
-from colorlib.data import PaddedPhotos, write_photo
+from colorlib.color import ColorBins, UVHistogram, chroma_of
+from colorlib.data import PaddedPhotos, Photo, write_photo
 from colorlib.models import build
-from colorlib.training import Objective, TrainingConfig, draw_batch, local_loss, luma_of_photos
+from colorlib.training import Objective, TrainingConfig, draw_batch, local_loss, luma_of_photos, photos, train
 
 RECIPES = {
     "cross_entropy": ("zoom-crop", "ColorUNet"),
@@ -49,46 +48,78 @@ def gradients(network: nn.Module, model: nn.Module, *batch: torch.Tensor, object
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
 
+TINY = {
+    "num_bins": 4,
+    "image_size": 32,
+    "min_size": 24,
+    "crop": 16,
+    "batch_size": 4,
+    "max_steps": 12,
+    "warmup": 2,
+    "learning_rate": 0.01,
+}
+TINY |= {"validate_every": 4, "checkpoint_minutes": 0.0, "device": "cpu"}
+
+
+def chroma(rgb: torch.Tensor) -> torch.Tensor:
+    return chroma_of(rgb.movedim(-1, -3).double() / 255)
+
+
+def trained(world: Path, model: str, name: str, put: Callable[..., None] = setattr) -> Path:
+    """A tiny training on the photos of a folder; ``put`` puts those in the place of the bundled ones."""
+
+    def photos_of(split: str) -> list[Photo]:
+        return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
+
+    put(photos, "bundled", photos_of)  # and no tables of all colours, whose making takes longer than these tiny runs
+    put(ColorBins, "encode_rgb", lambda bins, rgb: bins.encode(chroma(rgb)))
+    put(UVHistogram, "add_rgb", lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask))
+    return train(TrainingConfig(model=model, out_dir=str(world / name), **TINY))
+
+
 TOGETHER = """
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from pathlib import Path
+sys.modules["tensorboard"] = None  # whose import takes seconds
 import torch
 from colorlib import parallel
 sys.path.insert(0, sys.argv[1])
-from test_parallel import RECIPES, example, gradients
+from test_parallel import RECIPES, example, gradients, trained
 
-
-def main():
-    torch.set_num_threads(1)
-    device = parallel.init_process_group(torch.device("cpu"))
-    for loss in RECIPES:
-        for mode in (False, True):
-            model, objective, *batch = example(loss)
-            model, network = parallel.wrap_ddp(model.train(mode), device)
-            result = gradients(network, model, *batch, objective=objective)
-            if parallel.is_main_process():
-                torch.save(result, f"{sys.argv[2]}/{loss}-{mode}.pt")
-
-main()
+world = Path(sys.argv[2])
+torch.set_num_threads(1)
+device = parallel.init_process_group(torch.device("cpu"))
+for loss in RECIPES:
+    for mode in (False, True):
+        model, objective, *batch = example(loss)
+        model, network = parallel.wrap_ddp(model.train(mode), device)
+        result = gradients(network, model, *batch, objective=objective)
+        if parallel.is_main_process():
+            torch.save(result, f"{world}/{loss}-{mode}.pt")
+for model in ("FlatNet", "ColorUNet"):
+    trained(world, model, f"{model}-of-two")
 """
 
 
-def torchrun(processes: int, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python script or module in several processes."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*launcher, *command], env=environment, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
-def together(tmp_path_factory) -> Path:
-    """The gradients that two processes agree on, by loss and mode of batch norm."""
-    folder = tmp_path_factory.mktemp("together")
-    (folder / "together.py").write_text(TOGETHER)
-    result = torchrun(2, str(folder / "together.py"), str(Path(__file__).parent), str(folder))
+def together(tmp_path_factory: pytest.TempPathFactory, synthetic_photo: np.ndarray) -> Path:
+    """What two processes of torchrun have made: gradients by loss and mode of batch norm, and two trainings.
+
+    Those are on ten small landscapes, with five to validate on, that lie there, too.
+    """
+    world = tmp_path_factory.mktemp("together")
+    for split, count in (("train", 10), ("validation", 5)):
+        (world / split).mkdir()
+        for i in range(count):
+            photo = np.roll(synthetic_photo, 5 * i, axis=0)[16:80:2, : 40 + 4 * i : 2]
+            write_photo(world / split / f"{i:02}.png", np.ascontiguousarray(photo))
+    (world / "together.py").write_text(TOGETHER)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [str(world / "together.py"), str(Path(__file__).parent), str(world)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    return folder
+    return world
 
 
 @pytest.mark.slow
@@ -119,80 +150,29 @@ def test_batch_norm_on_cpus_is_by_share(together, loss):
     assert torch.allclose(both, as_one, rtol=0, atol=1e-6) != has_batch_norm
 
 
-RUN = """
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-sys.modules["tensorboard"] = None
-import torch
-from colorlib.training import TrainingConfig, photos, train
-from colorlib.color import ColorBins, UVHistogram
-from colorlib.color import chroma_of
-from colorlib.data import Photo
-
-def bundled(split):
-    return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
-
-def chroma(rgb):
-    return chroma_of(rgb.movedim(-1, -3).double() / 255)
-
-world, settings = Path(sys.argv[1]), dict(pair.split("=") for pair in sys.argv[2:])
-torch.set_num_threads(1)
-photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
-ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
-UVHistogram.add_rgb = lambda histogram, rgb, mask: histogram.add(chroma(rgb), mask)
-settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
-train(TrainingConfig.from_yaml(world / "config.json", **settings))
-"""
-TINY = {
-    "num_bins": 4,
-    "image_size": 32,
-    "min_size": 24,
-    "crop": 16,
-    "batch_size": 4,
-    "max_steps": 12,
-    "warmup": 2,
-    "learning_rate": 0.01,
-}
-TINY |= {"validate_every": 4, "checkpoint_minutes": 0.0, "device": "cpu"}
-
-
-@pytest.fixture
-def world(tmp_path: Path, synthetic_photo: np.ndarray) -> Path:
-    """Ten small landscapes to train on, five to validate on, and a configuration."""
-    for split, count in (("train", 10), ("validation", 5)):
-        (tmp_path / split).mkdir()
-        for i in range(count):
-            photo = np.roll(synthetic_photo, 5 * i, axis=0)[16:80:2, : 40 + 4 * i : 2]
-            write_photo(tmp_path / split / f"{i:02}.png", np.ascontiguousarray(photo))
-    (tmp_path / "config.json").write_text(json.dumps(TINY))  # JSON is YAML
-    (tmp_path / "run.py").write_text(RUN)
-    return tmp_path
-
-
 def history(out: Path) -> list[list[float]]:
     with open(out / "history.csv", newline="") as file:
         return [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
 
 
+@pytest.fixture
+def without_tensorboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+
+
 @pytest.mark.slow
-def test_a_run_of_two_processes_is_the_run_of_one(world):
+def test_a_run_of_two_processes_is_the_run_of_one(together, without_tensorboard, monkeypatch):
     """A network without batch norm learns the same, step by step."""
-    for processes, name in ((1, "one"), (2, "two")):
-        result = torchrun(processes, str(world / "run.py"), str(world), "model=FlatNet", f"out_dir={world / name}")
-        assert result.returncode == 0, result.stderr
-    np.testing.assert_allclose(history(world / "two"), history(world / "one"), rtol=1e-5, atol=1e-5)
-    assert [row[0] for row in history(world / "two")] == [4, 8, 12]  # written once, not by each
+    trained(together, "FlatNet", "FlatNet-of-one", monkeypatch.setattr)
+    two, one = (history(together / f"FlatNet-of-{number}") for number in ("two", "one"))
+    np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-5)
+    assert [row[0] for row in two] == [4, 8, 12]  # written once, not by each
 
 
 @pytest.mark.slow
-def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(world):
-    script, out = [str(world / "run.py"), str(world)], f"out_dir={world / 'two'}"
-    result = torchrun(2, *script, out)
-    assert result.returncode == 0, result.stderr
-    result = torchrun(1, *script, out)
-    assert result.returncode != 0 and "trained by 2 processes, not 1" in result.stderr
+def test_with_batch_norm_the_number_of_processes_is_checked_on_resuming(together, without_tensorboard, monkeypatch):
+    with pytest.raises(ColorlibError, match="trained by 2 processes, not 1"):
+        trained(together, "ColorUNet", "ColorUNet-of-two", monkeypatch.setattr)
 
 
 def test_a_batch_is_shared_out_evenly_or_not_at_all(monkeypatch):

@@ -23,8 +23,7 @@ __getattr__, __dir__, __all__ = lazily(
         "quotations": "PAPER",
         "trainings": "ablation_scores compare_trainings",
         "tables": "measured_row",
-        "figures": "annotate differences encode_image figures_folder image_tag Notebook PALETTE show show_clip "
-        "start_notebook",
+        "figures": "annotate differences encode_image image_tag Notebook PALETTE show show_clip start_notebook",
         "plots": "bar_of_bins bin_colors bin_patches board_of_bins board_of_histograms bounds_of captioned "
         "color_word draw_figure9 gamut image_grid influence_board order_by_hue pair_of_bars plot_band "
         "plot_confidence plot_filters plot_frontier plot_influence plot_intervals plot_lambda_sweep plot_network "

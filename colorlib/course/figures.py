@@ -7,7 +7,6 @@ import base64
 import html
 import io
 import json
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from PIL import Image
 
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.intervals import Interval
-from colorlib.files import PROJECT, atomic_write
+from colorlib.files import atomic_write, figures_folder
 from colorlib.video.encoder import encode_clip
 
 # Okabe & Ito's colours: told apart with any kind of colour vision.
@@ -131,12 +130,6 @@ def _add(notes: list[Any], note: Any) -> None:
     """A cell that runs again says the same again."""
     if note not in notes:
         notes.append(note)
-
-
-def figures_folder() -> Path:
-    """Where figures are written: COLORLIB_FIGURES; else ``figures/`` of the clone; else of the present folder."""
-    clone = PROJECT if (PROJECT / "pyproject.toml").is_file() else Path()
-    return Path(os.environ.get("COLORLIB_FIGURES") or clone / "figures")
 
 
 def encode_image(picture: "Figure | Image.Image | np.ndarray", format: str) -> bytes:

@@ -31,10 +31,8 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from tqdm.auto import tqdm
 
-from colorlib.course.figures import figures_folder
 from colorlib.errors import ColorlibError
-from colorlib.files import PROJECT, atomic_write
-from colorlib.parallel import available_cores
+from colorlib.files import PROJECT, atomic_write, figures_folder
 
 NOTEBOOKS = PROJECT / "notebooks"
 PROFILES = ("quick", "full", "paper")
@@ -269,6 +267,8 @@ def kernel_environment(jobs: int = 1) -> Iterator[None]:
             "COLORLIB_FIGURES": str(figures_folder().resolve()),
         }
         if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+            from colorlib.parallel import available_cores  # here, as it takes PyTorch, for which workers have no use
+
             settings["OMP_NUM_THREADS"] = str(max(1, available_cores() // jobs))
         with patch.dict(os.environ, settings):  # and as they were afterwards
             yield

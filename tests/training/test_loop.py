@@ -4,10 +4,12 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import fields, replace
 from functools import partial
@@ -368,6 +370,21 @@ def write_photo_in(path: Path, photo: np.ndarray) -> None:
     write_photo(path, np.ascontiguousarray(photo))
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a run is kept from which several tests go on."""
+    return tmp_path_factory.mktemp("kept")
+
+
+def trained_once(run: Path, kept: Path, training: Callable[[], object]) -> None:
+    """The folder of a run: the first test trains it, and each later one gets a copy."""
+    if (kept / run.name).exists():
+        shutil.copytree(kept / run.name, run)
+    else:
+        training()
+        shutil.copytree(run, kept / run.name)
+
+
 def photos_of(world: Path, split: str) -> list[Photo]:
     return [Photo(path, "landscape", split, "CC0", "nobody") for path in sorted((world / split).glob("*.png"))]
 
@@ -562,7 +579,7 @@ def chroma(rgb):
     return chroma_of(rgb.movedim(-1, -3).double() / 255)
 
 if __name__ == "__main__":
-    world, out, mode = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    world, out = Path(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(1)
     photos.bundled = bundled  # and no tables of all colours, whose making takes longer than these tiny runs
     ColorBins.encode_rgb = lambda bins, rgb: bins.encode(chroma(rgb))
@@ -579,25 +596,24 @@ def test_a_killed_run_goes_on_as_if_it_had_never_stopped(in_tiny_world):
     world, disturbed, undisturbed = in_tiny_world, in_tiny_world / "disturbed", in_tiny_world / "undisturbed"
     (world / "script.py").write_text(SCRIPT)
 
-    def start(mode: str) -> subprocess.Popen:
-        command = [sys.executable, str(world / "script.py"), str(world), str(disturbed), mode]
+    def start() -> subprocess.Popen:
+        command = [sys.executable, str(world / "script.py"), str(world), str(disturbed)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    for mode, rows in (("start", 2), ("resume", 5)):
-        with start(mode) as process:
+    for rows in (2, 5):
+        with start() as process:
             while len(history(disturbed)) < rows and process.poll() is None:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)
             assert process.wait(60) == -signal.SIGKILL, process.stderr.read()
         assert rows <= len(history(disturbed)) < 10
-    with start("resume") as process:
-        assert process.wait(120) == 0, process.stderr.read()
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums of floats depend on how they are split
     try:
-        train(TrainingConfig.from_yaml(world / "config.yaml", out_dir=str(undisturbed), max_steps=60))
+        for out in (disturbed, undisturbed):
+            train(TrainingConfig.from_yaml(world / "config.yaml", out_dir=str(out), max_steps=60))
     finally:
         torch.set_num_threads(threads)
     assert history(disturbed) == history(undisturbed) and len(history(undisturbed)) == 10
@@ -626,10 +642,10 @@ def interrupt(config: TrainingConfig, step: int, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-def half_done(in_tiny_world, monkeypatch) -> TrainingConfig:
+def half_done(in_tiny_world, kept, monkeypatch) -> TrainingConfig:
     """A run of 24 steps that was interrupted in its fourteenth, between two validations."""
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
-    interrupt(config, 13, monkeypatch)
+    trained_once(in_tiny_world / "run", kept, lambda: interrupt(config, 13, monkeypatch))
     assert [int(row["step"]) for row in history(Path(config.out_dir))] == [6, 12]
     return config
 
@@ -783,13 +799,14 @@ def test_a_state_older_than_a_setting_goes_on(half_done):
 
 
 @pytest.fixture
-def taught(in_tiny_world) -> TrainingConfig:
+def taught(in_tiny_world, kept) -> TrainingConfig:
     """A run of 24 steps whose teacher is of another network, with an output of half the size."""
     config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", out_dir=str(in_tiny_world / "run"), max_steps=24)
-    lesson = replace(
-        config, model="LiteUNet", image_size=32, crop=32, max_steps=40, lam=0.2, out_dir=str(in_tiny_world / "teacher")
-    )
-    return replace(config, teacher=str(train(lesson)), bins="teacher", teacher_weight=0.7, teacher_temperature=2.0)
+    school = in_tiny_world / "teacher"
+    lesson = replace(config, model="LiteUNet", image_size=32, crop=32, max_steps=40, lam=0.2, out_dir=str(school))
+    trained_once(school, kept, lambda: train(lesson))
+    teacher = str(school / "model.safetensors")
+    return replace(config, teacher=teacher, bins="teacher", teacher_weight=0.7, teacher_temperature=2.0)
 
 
 def test_a_student_comes_closer_to_its_teacher_which_stays_as_it_is(taught):

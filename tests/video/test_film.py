@@ -366,22 +366,35 @@ def test_begun_anew_when_told_so(tmp_path, video, monkeypatch):
     assert kept_pictures(target) == 0 and len(list(tmp_path.iterdir())) == 2
 
 
+SHELL = """
+import sys
+from colorlib import cli
+from colorlib.video import pieces, pipeline
+pieces.SECONDS = pipeline.SECONDS = 2
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
-def test_killed_it_leaves_what_it_had_and_goes_on(tmp_path, tiny_checkpoint):
-    source = corpus_films.write(tmp_path / "old.mkv", sound="aac", count=24 * 70)
+def test_killed_it_leaves_what_it_had_and_goes_on(tmp_path, tiny_checkpoint, monkeypatch):
+    """In the shell, but for pieces of two seconds instead of thirty, so that a short film has some."""
+    source = corpus_films.write(tmp_path / "old.mkv", sound="aac", count=24 * 20)
     target = tmp_path / "new.mp4"
-    command = [sys.executable, "-m", "colorlib", "video", source, target, "--model", tiny_checkpoint]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ["video", str(source), str(target), "--model", str(tiny_checkpoint)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHELL, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not kept_pictures(target):
         assert process.poll() is None
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not target.exists()
-    again = [*map(str, command[3:])]
-    assert cli.main(again) == 1 and kept_pictures(target)
-    assert cli.main([*again, "--resume"]) == 0
-    assert len(times(target)) == 24 * 70 and seconds_of_sound(target) == pytest.approx(70, abs=0.1)
+    for module in (pieces, pipeline):
+        monkeypatch.setattr(module, "SECONDS", 2)
+    assert cli.main(words) == 1 and kept_pictures(target)
+    assert cli.main([*words, "--resume"]) == 0
+    assert len(times(target)) == 24 * 20 and seconds_of_sound(target) == pytest.approx(20, abs=0.1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.mp4", "old.mkv", "tiny.safetensors"]
 
 
