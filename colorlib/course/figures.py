@@ -1,6 +1,6 @@
 """Figures with a memory: shown with an alternative text, kept as a file, recorded with their numbers.
 
-A notebook calls `start_notebook` once and `show` for each figure. The rest are the plots that several lessons share.
+A notebook calls `start_notebook` once and `show` for each figure.
 """
 
 import base64

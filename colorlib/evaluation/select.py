@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.spaces import chroma_of, unit_rgb
-from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
+from colorlib.data.datasets import PaddedPhotos
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
 from colorlib.evaluation.evaluate import Baselines, evaluate_photos
@@ -26,7 +26,7 @@ from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import upsample_and_merge
 from colorlib.training.config import TrainingConfig
 from colorlib.training.losses import adjust_output_bias
-from colorlib.training.photos import load_photos
+from colorlib.training.photos import bundled_here, load_photos
 
 INPUT_SIZES = (64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 320)  # at which a network may look at a photo
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -145,7 +145,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
     colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
-    scored_on = [photo.path for photo in bundled("validation")] if has_bundled() else []  # none outside a clone
+    scored_on = [photo.path for photo in bundled_here("validation")]
     if scored_on:
         record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
     save_checkpoint(path, model, bins, record)
@@ -171,7 +171,7 @@ def photos_to_choose_on(config: TrainingConfig, validation: PaddedPhotos) -> tup
         return [rgb[:h, :w].numpy() for rgb, (h, w) in zip(some.rgb.cpu(), sizes, strict=True)], "held-out photos"
     paths = [photo for folder in config.validation_photos for photo in find_photos(folder)]
     where = "held-out photos" if paths else "bundled training photos"
-    paths = paths or [photo.path for photo in bundled("train")]
+    paths = paths or [photo.path for photo in bundled_here("train")]
     return [fit(read_photo(path), max(256, config.image_size)) for path in paths[:: _every(len(paths))]], where
 
 

@@ -12,7 +12,6 @@ give the strokes: the pixels of which it is sure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,10 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 
 from colorlib.color.spaces import luma_of
-from colorlib.data.photos import as_rgb, fit, to_tensor
+from colorlib.data.photos import fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.prediction.upsampling import upsample_and_merge
 
 SOLVED_AT = 512  # longest side, in pixels, of what is solved exactly; larger photos follow by guided upsampling
 TOLERANCE = 1e-6  # of the solver: its residual, relative to the right-hand side
@@ -205,7 +203,7 @@ def choose_seeds(confidence: Tensor, coverage: float = 0.3, spacing: int = 1) ->
     return mask.reshape(padded.shape[1:])[:height, :width]
 
 
-# All together: seeds, spread, and painted at the photo's own size.
+# All together: seeds, and spread.
 
 
 def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEEDS, fast: bool = False) -> Tensor:
@@ -223,21 +221,14 @@ def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEED
     return spread_fast(luma, chroma, weight) if fast else propagate(luma, chroma, weight)
 
 
-def colorize_refined(colorizer: Colorizer, image: Any, temperature: float | None = None) -> np.ndarray:
-    """Colour an image like `Colorizer.colorize`, its colours spread from the surest pixels (paper §5): uint8 (H, W, 3).
+def refined_chroma(colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None) -> tuple[Tensor, Tensor]:
+    """The luma (h, w) at which a photo (H, W, 3) is solved, and its chrominance (2, h, w) by `refine` (paper §5).
 
-    Solved for the photo at no more than `SOLVED_AT` pixels a side, so that memory stays bounded, and painted at its own
-    size along its own edges.
+    Solved at no more than `SOLVED_AT` pixels a side, so that memory stays bounded.
 
     Raises:
         ColorlibError: if the network was trained by regression: it does not say how sure it is.
     """
-    rgb = as_rgb(image)
-    return upsample_and_merge(rgb, *refined_chroma(colorizer, rgb, temperature))
-
-
-def refined_chroma(colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None) -> tuple[Tensor, Tensor]:
-    """The luma (h, w) at which a photo (H, W, 3) is solved, and its refined chrominance (2, h, w)."""
     logits = colorizer.logits(colorizer.input_luma(rgb)).cpu()
     temperature = colorizer.temperature if temperature is None else temperature
     chroma = annealed_mean(logits, colorizer.bins.colors, temperature)

@@ -103,7 +103,7 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     photos = {"train": [SimpleNamespace(path=p) for p in real_paths[:2]]}
     photos["validation"] = [SimpleNamespace(path=p) for p in real_paths[4:7]]
-    monkeypatch.setattr(select, "bundled", photos.get)
+    monkeypatch.setattr(select, "bundled_here", photos.get)
     finalize_checkpoint(path, TrainingConfig())
     model, bins, record = load_checkpoint(path)
     assert record["training"] == {"seed": 3} and record["input_size"] in INPUT_SIZES
@@ -123,7 +123,7 @@ def test_certify_changes_lambda_once(tmp_path, opinionated_network, tiny_bins, r
     save_checkpoint(path, opinionated_network, tiny_bins, {})
     frames = load_padded(real_paths[:2], 48)[0]
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
-    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
+    monkeypatch.setattr(select, "bundled_here", lambda split: [SimpleNamespace(path=p) for p in real_paths[:1]])
     luma = torch.rand(1, 1, 16, 16)
     shift = (tiny_bins.weights(0.1) / tiny_bins.weights(0.5)).log().view(-1, 1, 1)
     for _ in range(2):  # a file that has been certified is not shifted again
@@ -137,7 +137,7 @@ def test_a_regression_is_measured_and_certified_like_a_classifier(tmp_path, tiny
     torch.manual_seed(0)
     path = tmp_path / "l2.safetensors"
     save_checkpoint(path, build("ColorUNet", 2), tiny_bins, {"output": "chroma", "training": {}})
-    monkeypatch.setattr(select, "bundled", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
+    monkeypatch.setattr(select, "bundled_here", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
     frames = load_padded(real_paths[:2], 48)[0]
     monkeypatch.setattr(select, "load_photos", lambda config: (frames, frames, {}))
     record = finalize_checkpoint(path, TrainingConfig(loss="l2"))
