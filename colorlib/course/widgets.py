@@ -82,7 +82,8 @@ def panel(
     '<img alt="a square, red 200" s'
     """
     picture = ipywidgets.HTML()
-    place = _place_of_clicks() if click else None
+    # A text box that nobody sees, and that scripts in the page can find: where the last click was.
+    place = ipywidgets.Text(layout={"display": "none"}).add_class("colorlib-place") if click else None
 
     def values() -> dict[str, Any]:
         return {name: control.value for name, control in controls.items()}
@@ -109,7 +110,9 @@ def panel(
         place.observe(clicked, "value")
     refresh()
     rows = [
-        _beside(control, UPLOADS) if isinstance(control, ipywidgets.FileUpload) else control
+        ipywidgets.HBox([control, ipywidgets.HTML(f"<small>{UPLOADS}</small>")])
+        if isinstance(control, ipywidgets.FileUpload)
+        else control
         for control in controls.values()
     ]
     return ipywidgets.VBox([*rows, *([place] if place else []), picture]).add_class("colorlib-panel")
@@ -166,15 +169,6 @@ def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
             return read_photo(path)
         except ColorlibError as error:
             raise ColorlibError(str(error).replace(str(path), path.name)) from error
-
-
-def _beside(control: ipywidgets.Widget, text: str) -> ipywidgets.HBox:
-    return ipywidgets.HBox([control, ipywidgets.HTML(f"<small>{text}</small>")])
-
-
-def _place_of_clicks() -> ipywidgets.Text:
-    """A text box that nobody sees, and that scripts in the page can find: where the last click was."""
-    return ipywidgets.Text(layout={"display": "none"}).add_class("colorlib-place")
 
 
 def _clickable(tag: str) -> str:

@@ -151,7 +151,10 @@ class Evaluation:
 
     def summary(self) -> dict[str, dict[str, Interval]]:
         """Every metric with its interval, by contender."""
-        return {name: summarize(self.rows[name]) | self._comparisons(name) for name in self.rows}
+        return {
+            name: {metric: bootstrap(self.column(name, metric)) for metric in rows[0]} | self._comparisons(name)
+            for name, rows in self.rows.items()
+        }
 
     def _comparisons(self, name: str) -> dict[str, Interval]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
@@ -235,11 +238,6 @@ def evaluate_photos(
 def to_json(scores: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """The intervals of a summary as JSON keeps them, see `Interval.to_json`."""
     return {name: {metric: interval.to_json() for metric, interval in row.items()} for name, row in scores.items()}
-
-
-def summarize(rows: Sequence[dict[str, float]]) -> dict[str, Interval]:
-    """One bootstrap interval for each metric of a table with a row per photo."""
-    return {metric: bootstrap([row[metric] for row in rows]) for metric in rows[0]}
 
 
 def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Tensor]:
