@@ -1,6 +1,7 @@
 """``colorlib models``: what is bundled, and how good it is."""
 
 import argparse
+import json
 from typing import Any
 
 from colorlib.cli.shared import Commands, add_command
@@ -23,8 +24,6 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the bundled checkpoints."""
-    import json
-
     from colorlib.models import list_models
 
     cards = list_models()
