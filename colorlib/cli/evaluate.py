@@ -1,7 +1,6 @@
 """``colorlib evaluate``: a model on your photos, beside what costs no network."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,8 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure a model on photos, beside the baselines that its checkpoint carries."""
+    import json
+
     from colorlib.data import find_photos
     from colorlib.evaluation import (
         METRICS,

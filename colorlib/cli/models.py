@@ -1,7 +1,6 @@
 """``colorlib models``: what is bundled, and how good it is."""
 
 import argparse
-import json
 from typing import Any
 
 from colorlib.cli.shared import Commands, add_command
@@ -24,6 +23,8 @@ def add_arguments(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the bundled checkpoints."""
+    import json
+
     from colorlib.models import list_models
 
     cards = list_models()

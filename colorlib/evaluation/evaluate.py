@@ -219,24 +219,8 @@ def measure(
     return result
 
 
-def evaluate_photos(
-    colorizer: Colorizer, paths: Sequence[Path], baselines: Baselines, temperature: float | None = None, size: int = 256
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    """All image metrics, by model and baseline, as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``.
-
-    Photos are shrunk to at most ``size`` pixels a side first, the size of the paper's frame.
-
-    Raises:
-        ColorlibError: if a photo cannot be read; `measure` leaves such photos out and says so.
-    """
-    evaluation = measure(colorizer, paths, baselines, temperature, size)
-    if evaluation.left_out:
-        raise ColorlibError(next(iter(evaluation.left_out.values())))
-    return to_json(evaluation.summary())
-
-
 def to_json(scores: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The intervals of a summary as JSON keeps them, see `Interval.to_json`."""
+    """The intervals of a summary as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``."""
     return {name: {metric: interval.to_json() for metric, interval in row.items()} for name, row in scores.items()}
 
 

@@ -18,7 +18,7 @@ from colorlib.color.spaces import chroma_of, unit_rgb
 from colorlib.data.datasets import PaddedPhotos
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
-from colorlib.evaluation.evaluate import Baselines, evaluate_photos
+from colorlib.evaluation.evaluate import Baselines, measure, to_json
 from colorlib.evaluation.metrics import colorfulness, psnr, stain_area
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint
 from colorlib.prediction.annealing import annealed_mean
@@ -147,7 +147,8 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
     scored_on = [photo.path for photo in bundled_here("validation")]
     if scored_on:
-        record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
+        scores = measure(colorizer, scored_on, baselines)
+        record |= {"metrics": to_json(scores.summary()), "metrics_photos": len(scores.photos)}
     save_checkpoint(path, model, bins, record)
     return record
 

@@ -15,13 +15,13 @@ from colorlib.evaluation import (
     Frontier,
     best_input_size,
     colorfulness,
-    evaluate_photos,
     finalize_checkpoint,
     measure,
     measure_frontier,
     psnr,
     select,
     stain_area,
+    to_json,
 )
 from colorlib.models import build, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
@@ -111,7 +111,7 @@ def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins
     assert set(record["temperatures"]) == {"faithful", "vivid"}
     assert set(record["temperatures"].values()) <= set(TEMPERATURES)
     assert len(record["baselines"]["luma_mean"]) == 32
-    again = evaluate_photos(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"]))
+    again = to_json(measure(Colorizer.load(path), real_paths[4:7], Baselines.from_dict(record["baselines"])).summary())
     assert again["model"]["psnr"] == record["metrics"]["model"]["psnr"]
     assert again["luma_mean"]["psnr"] == record["metrics"]["luma_mean"]["psnr"]
     for key, value in opinionated_network.state_dict().items():
