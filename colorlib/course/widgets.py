@@ -91,8 +91,12 @@ def panel(
     def refresh(change: Any = None) -> None:
         now = values()
         try:
-            tag = _tag(render(**now), alt if isinstance(alt, str) else alt(**now))
-            picture.value = _clickable(tag) if click else tag
+            image = render(**now)
+            # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
+            data = encode_image(image, "png" if isinstance(image, Figure) else "jpeg")
+            tag = image_tag(data, alt if isinstance(alt, str) else alt(**now))
+            look = f'style="cursor:crosshair;width:fit-content" onclick="{html.escape(NOTE_CLICK)}"'
+            picture.value = f"<div {look}>{tag}</div>" if click else tag
         except Exception as error:
             message = str(error) if isinstance(error, ColorlibError) else f"{type(error).__name__}: {error}"
             picture.value = f'<p role="alert">{html.escape(message)}</p>'
@@ -169,15 +173,6 @@ def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
             return read_photo(path)
         except ColorlibError as error:
             raise ColorlibError(str(error).replace(str(path), path.name)) from error
-
-
-def _clickable(tag: str) -> str:
-    return f'<div style="cursor:crosshair;width:fit-content" onclick="{html.escape(NOTE_CLICK)}">{tag}</div>'
-
-
-def _tag(picture: Picture, alt: str) -> str:
-    # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
-    return image_tag(encode_image(picture, "png" if isinstance(picture, Figure) else "jpeg"), alt)
 
 
 def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json", size: int = 320) -> ipywidgets.VBox:

@@ -94,7 +94,10 @@ class TemporalKernel(Smoother):
         """The next frame's probabilities (n, h, w) -> the smoothed ones, a new tensor. The luma is not needed."""
         if self.window == 0:
             return probabilities
-        return self.weighted_sum(probabilities) / self.total_weight()
+        total = self.weighted_sum(probabilities)
+        frames = min(self._count, self.window + 1)
+        weight = expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames  # of all these together
+        return total / weight
 
     def weighted_sum(self, frame: Tensor) -> Tensor:
         """Take in the next frame, numbers of 0 or more in any shape that stays, and return S_t until the next call."""
@@ -116,11 +119,6 @@ class TemporalKernel(Smoother):
         if self.keeps_frames and self._count % len(self._past) == 0:
             self._state = fresh, total.zero_()
         return self._state[0]
-
-    def total_weight(self) -> float:
-        """The sum of the weights of the frames seen so far, at most T+1 of them."""
-        frames = min(self._count, self.window + 1)
-        return expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames
 
 
 class StillKernel(Smoother):
