@@ -275,33 +275,38 @@ def trial_panel(
     message, screen = ipywidgets.HTML(), ipywidgets.HTML()
     buttons = {side: ipywidgets.Button(description=f"{side.capitalize()} is real") for side in SIDES}
     start = ipywidgets.Button(description="Start", button_style="primary")
-    state: dict[str, Any] = {"number": 0, "shown": 0.0, "answers": []}
+    answers: list[Answer] = []
+    shown = 0.0
 
     def show() -> None:
-        finished = state["number"] == len(trials)
+        nonlocal shown
+        number = len(answers)
         for button in buttons.values():
-            button.disabled = finished
-        if finished:
-            rate = fooled_rate(state["answers"])
+            button.disabled = number == len(trials)
+        if number == len(trials):
+            rate = fooled_rate(answers)
             message.value = (
                 f"Thank you! You took the recoloured picture for the real one in {rate.mean:.0%} of {len(trials)} "
                 f"trials (95 % interval {rate.low:.0%} to {rate.high:.0%}; 50 % would be: cannot tell)."
             )
             screen.value = ""
             return
-        trial = trials[state["number"]]
+        trial = trials[number]
         real, recolored = pictures(trial.photo)
         left, right = (real, recolored) if trial.real_side == "left" else (recolored, real)
-        message.value = f"{state['number'] + 1} of {len(trials)}: which one is the real photo?"
-        screen.value = _pair(left, right, visible_seconds, state["number"])
-        state["shown"] = time.monotonic()
+        message.value = f"{number + 1} of {len(trials)}: which one is the real photo?"
+        screen.value = _pair(left, right, visible_seconds, number)
+        shown = time.monotonic()
 
     def answer(side: str) -> None:
-        trial = trials[state["number"]]
-        given = Answer(trial.photo, trial.real_side, side, round(time.monotonic() - state["shown"], 2))
-        save_answer(path, given)
-        state["answers"].append(given)
-        state["number"] += 1
+        trial = trials[len(answers)]
+        given = Answer(trial.photo, trial.real_side, side, round(time.monotonic() - shown, 2))
+        try:
+            save_answer(path, given)
+        except ColorlibError as error:  # in a button's own function nobody would see it
+            message.value = f'<p role="alert">{html.escape(str(error))}</p>'
+            return
+        answers.append(given)
         show()
 
     def begin(_: Any) -> None:
