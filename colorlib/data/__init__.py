@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from colorlib.data.cache import *
     from colorlib.data.datasets import *
     from colorlib.data.decoding import *
+    from colorlib.data.duplicates import *
     from colorlib.data.finding import *
     from colorlib.data.metadata import *
     from colorlib.data.photos import *
