@@ -377,7 +377,7 @@ class Judge:
         totals = np.zeros(len(TEMPERATURES))
         for rgb in self.to_choose_on:
             truth = to_tensor(fit(rgb, colorizer.input_size))
-            for _, i, chroma in chroma_by_temperature(colorizer, luma_of(truth), temperatures=TEMPERATURES):
+            for i, chroma in enumerate(chroma_by_temperature(colorizer, luma_of(truth), TEMPERATURES)):
                 totals[i] += psnr(merge_luma_chroma(luma_of(truth), chroma).clamp(0, 1), truth)
         return TEMPERATURES[int(totals.argmax())]
 

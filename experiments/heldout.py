@@ -100,7 +100,7 @@ def measure_network(colorizer: Colorizer, paths: Sequence[Path]) -> Scores:
     for column, path in enumerate(tqdm(paths, desc="colouring", unit="photo", disable=None)):
         rgb = fit(read_photo(path), SIDE)
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
-        for _, row, chroma in chroma_by_temperature(colorizer, luma, (), temperatures):
+        for row, chroma in enumerate(chroma_by_temperature(colorizer, luma, temperatures)):
             values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, chroma)), truth)
     return Scores(temperatures, own, values)
 

@@ -73,10 +73,10 @@ COST = """
 import resource, sys, time
 import numpy as np
 import colorlib
-from colorlib.prediction import colorize_refined
+from colorlib.prediction import GuidedColorizer
 photo, colorizer = np.load(sys.argv[1]), colorlib.load(sys.argv[3] or None)
 start, cpu = time.perf_counter(), time.process_time()
-picture = colorize_refined(colorizer, photo) if sys.argv[2] == "refined" else colorizer.colorize(photo)
+picture = GuidedColorizer(colorizer, refined=sys.argv[2] == "refined").colorize(photo)
 print(time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 

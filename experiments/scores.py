@@ -127,7 +127,7 @@ def frontier_of(name: str, paths: Sequence[Path]) -> dict[str, Any]:
         colorlib.load(name), [fit(read_photo(path), SIDE) for path in paths], temperatures=SHOWN
     )
     truth = {"colorfulness": found.truth, "stains": found.truth_stains}
-    columns = {metric: getattr(found, metric)[0].tolist() for metric in ("psnr", "colorfulness", "stains")}
+    columns = {metric: getattr(found, metric).tolist() for metric in ("psnr", "colorfulness", "stains")}
     return {"temperatures": list(found.temperatures), **columns, "truth": truth}
 
 

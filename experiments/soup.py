@@ -45,7 +45,7 @@ def main() -> None:
         photos = [fit(read_photo(path), SIZE) for path in find_photos(args.photos)]
         for path in [*paths, args.out]:
             found = measure_frontier(Colorizer.load(path), photos)
-            lively = found.psnr[0][found.temperatures.index(found.lively())]
+            lively = found.psnr[found.temperatures.index(found.lively())]
             print(f"{path.name}: {found.psnr.max():.2f} dB at best, {lively:.2f} where lively")
 
 

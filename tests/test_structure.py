@@ -17,7 +17,7 @@ PROJECT = PACKAGE.parent
 # The order in which the course teaches: a reader who has reached a module has met all that it imports.
 READING_ORDER = {
     "": "errors lazy files parallel",
-    "color": "spaces vision lookup bins",
+    "color": "spaces lookup bins",
     "data": "decoding metadata photos writing finding datasets sources duplicates cache augment sevenfold",
     "models": "encoder networks checkpoints",
     "training": "losses config photos batches teachers state loop",

@@ -97,13 +97,6 @@ class Job(NamedTuple):
     targets: list[list[Path]]
 
 
-class Report(NamedTuple):
-    """What a run has to say in the end: whether it was interrupted, and what was lost of which photos."""
-
-    interrupted: bool
-    lost: dict[str, list[Path]]
-
-
 def run(args: argparse.Namespace) -> int:
     """Colour every photo it can, report those it cannot, keep what is finished when interrupted."""
     if args.max_pixels:
@@ -117,14 +110,14 @@ def run(args: argparse.Namespace) -> int:
         complain(failure)
     if skipped:
         note(f"passed over {len(skipped)} that are no photos: {named(skipped)}")
-    todo = [job for job in jobs if not (args.skip_existing and is_finished(job))]
+    todo = [job for job in jobs if not (args.skip_existing and None not in files_there(job))]
     if len(todo) < len(jobs):
         note(f"left alone {len(jobs) - len(todo)} of {count(len(jobs))} that an earlier run has finished")
     if not todo:
         return 1 if failures else 0
     before = [files_there(job) for job in todo]
-    report = colorize_all(args, todo)
-    for what, where in report.lost.items():
+    interrupted, lost = colorize_all(args, todo)
+    for what, where in lost.items():
         note(f"{named(where)}: {what}")
     # Counted by what is there: Ctrl-C may fall between the moment a file appears and that at which a loop has noted it.
     finished = sum(
@@ -132,13 +125,16 @@ def run(args: argparse.Namespace) -> int:
         for job, earlier in zip(todo, before, strict=True)
     )
     print(f"coloured {finished} of {count(len(todo) + len(clashes))} into {args.out}")
-    if report.interrupted:
+    if interrupted:
         return INTERRUPTED
     return 0 if finished == len(todo) and not failures else 1
 
 
-def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
-    """Colour photo after photo. Nothing that befalls one of them ends the album, but Ctrl-C."""
+def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[bool, dict[str, list[Path]]]:
+    """Colour photo after photo. Nothing that befalls one of them ends the album, but Ctrl-C.
+
+    Returns whether that came, and what was lost, in words, of which photos.
+    """
     from tqdm import tqdm
 
     colorizer = guided(load_colorizer(args), args)
@@ -153,11 +149,12 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> Report:
                 except (ColorlibError, OSError) as error:
                     complain(error)
                 except Exception as error:  # no memory, on the machine or its GPU; or a mistake of ours
-                    complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first_line(error)}")
+                    first, *_ = str(error).splitlines() or [""]  # PyTorch adds more to its own
+                    complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first}")
     except KeyboardInterrupt:
         print("colorlib: interrupted; the finished photos are kept", file=sys.stderr)
-        return Report(True, lost)
-    return Report(False, lost)
+        return True, lost
+    return False, lost
 
 
 class Input(NamedTuple):
@@ -178,6 +175,7 @@ def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Input], list[st
     photos: dict[Path, Input] = {}
     failures: list[str] = []
     skipped: list[Path] = []
+    results = out.resolve()
     for pattern in inputs:
         matches = [pattern]
         if not pattern.exists() and glob.has_magic(str(pattern)):
@@ -187,12 +185,11 @@ def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Input], list[st
         for given in matches:
             found = [Input(given, Path(given.name))]
             if given.is_dir():
-                inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
+                inside = results != given.resolve() and results.is_relative_to(given.resolve())
                 there = look_through(given)
-                kept = [p for p in there.photos if not (inside and p.resolve().is_relative_to(out.resolve()))]
-                found = [Input(photo, photo.relative_to(given)) for photo in kept]
-                others = (p for p in there.skipped if not (inside and p.resolve().is_relative_to(out.resolve())))
-                skipped += [path for path in others if not (is_hidden(path.name) and path.is_file())]
+                ours = {p for p in there.photos + there.skipped if inside and p.resolve().is_relative_to(results)}
+                found = [Input(photo, photo.relative_to(given)) for photo in there.photos if photo not in ours]
+                skipped += [p for p in there.skipped if p not in ours and not (is_hidden(p.name) and p.is_file())]
                 if not found:
                     failures.append(f"{given} holds no photos")
             for photo in found:
@@ -260,13 +257,11 @@ def identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def is_finished(job: Job) -> bool:
-    """Whether all files of a photo are there; files appear whole or not at all."""
-    return all(target.exists() for files in job.targets for target in files)
-
-
 def files_there(job: Job) -> list[tuple[int, int] | None]:
-    """The `identity` of each of a photo's files, None for one that is not there: written over, it is another file."""
+    """The `identity` of each of a photo's files: written over, it is another file. None for one that is not there.
+
+    Files appear whole or not at all.
+    """
     return [identity(target) if target.exists() else None for files in job.targets for target in files]
 
 
@@ -317,11 +312,6 @@ def named(paths: Sequence[Path]) -> str:
     """The first few files by name, and how many more there are."""
     names = ", ".join(map(str, paths[:NAMED]))
     return names + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
-
-
-def first_line(error: Exception) -> str:
-    """An error's message without what PyTorch adds to its own."""
-    return (str(error).splitlines() or [""])[0]
 
 
 def guided(colorizer: "Colorizer", args: argparse.Namespace) -> "Colorizer":

@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from colorlib.cli.shared import Commands, add_command, add_model_options, complain, load_colorizer, prepare_file
 from colorlib.errors import ColorlibError
+
+if TYPE_CHECKING:
+    from colorlib.evaluation import Evaluation
 
 
 def add_arguments(commands: Commands) -> None:
@@ -67,12 +71,15 @@ def run(args: argparse.Namespace) -> int:
     for metric, reason in missing.items():
         print(f"not measured: {METRICS[metric]}. {reason}")
     if args.json:
-        run = {"model": str(args.model or "default"), "photos": measured, "temperature": temperature}
-        table = [
-            {"photo": str(photo), **{name: rows[i] for name, rows in evaluation.rows.items()}}
-            for i, photo in enumerate(evaluation.photos)
-        ]
-        write_text(
-            args.json, json.dumps({**to_json(scores), "run": {**run, "missing": missing}, "by_photo": table}, indent=2)
-        )
+        about = {"model": str(args.model or "default"), "photos": measured, "temperature": temperature}
+        everything = {**to_json(scores), "run": {**about, "missing": missing}, "by_photo": by_photo(evaluation)}
+        write_text(args.json, json.dumps(everything, indent=2))
     return 1 if evaluation.left_out else 0
+
+
+def by_photo(evaluation: "Evaluation") -> list[dict[str, Any]]:
+    """A row for each photo: its path, and what each contender reached on it."""
+    return [
+        {"photo": str(photo), **{name: rows[i] for name, rows in evaluation.rows.items()}}
+        for i, photo in enumerate(evaluation.photos)
+    ]

@@ -34,16 +34,13 @@ def guarded(work: Callable[[], int | None]) -> int:
         code = work() or 0
         sys.stdout.flush()  # here, where a closed pipe is still caught
         return code
-    except ColorlibError as error:
-        complain(error)
-        return 1
     except KeyboardInterrupt:
         print("colorlib: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may the interpreter's last flush fail
         return 0
-    except OSError as error:  # a full disc, a file that may not be read
+    except (ColorlibError, OSError) as error:  # of these, a full disc, a file that may not be read
         complain(error)
         return 1
 

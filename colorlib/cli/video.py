@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer
+from colorlib.cli.shared import INTERRUPTED, Commands, add_command, add_model_options, load_colorizer, note
 
 # As colorlib.video names them.
 METHODS = ("kernel", "exponential", "still", "published", "confidence", "motion", "seeds", "colors", "steady")
@@ -70,6 +70,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"colorlib: interrupted{hint}", file=sys.stderr)
         return INTERRUPTED
     for problem in report.problems:
-        print(f"colorlib: note: {problem}", file=sys.stderr)
+        note(problem)
     print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}; scene cuts: {report.cuts}")
     return 0

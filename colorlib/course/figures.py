@@ -1,6 +1,6 @@
 """Figures with a memory: shown with an alternative text, kept as a file, recorded with their numbers.
 
-A notebook calls `start_notebook` once and `show` for each figure. The rest are the plots that several lessons share.
+A notebook calls `start_notebook` once and `show` for each figure.
 """
 
 import base64
@@ -83,7 +83,6 @@ def show(
     alt: str,
     numbers: Any = None,
     photographs: bool = False,
-    width: int | None = None,
 ) -> None:
     """Display a figure with its number and caption, write it to the figures folder and record it in the manifest there.
 
@@ -95,15 +94,14 @@ def show(
         numbers: the plotted numbers (lists, dicts, arrays, tensors), so that two runs can be compared by number.
         photographs: write a JPEG (quality 70), right for photographs, instead of a PNG, right for plots. The
             notebook itself holds a WebP, which is smaller: of a plot the same pixels, of photographs nearly so.
-        width: how wide it is shown, in CSS pixels; by default a Figure at its size in inches, an image at its own.
 
     Raises:
         ColorlibError: without `start_notebook`, or without an alternative text.
     """
     file = f"{name}.{'jpg' if photographs else 'png'}"
     entry = _begin_entry("figure", name, file, alt)
-    if width is None and isinstance(figure, Figure):
-        width = round(96 * float(figure.get_figwidth()))  # a CSS inch has 96 pixels
+    # A Figure at its size in inches, of which CSS has 96 pixels; an image at its own.
+    width = round(96 * float(figure.get_figwidth())) if isinstance(figure, Figure) else None
     data = encode_image(figure, "jpeg" if photographs else "png")
     _write(file, data)
     _record(name, {**entry, "numbers": numbers})

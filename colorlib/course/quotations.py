@@ -10,8 +10,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "We show that a rather lightweight architecture inspired by the U-Net, and trained on a reasonable amount of "
         "pictures of landscapes, achieves satisfactory results on this specific subset of pictures.",
         "We show that data augmentation significantly improves the performance and robustness of the model.",
-        "We suggest a way to smooth color predictions across frames, without the need to train a recurrent network "
-        "designed for sequential inputs.",
     ),
     "introduction": (
         "We focused on designing our own architecture from scratch, rather than using parts from other architecture or "
@@ -23,8 +21,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "results.",
         "is very heavy (taking more than 20 GB of memory), and the scale of their training set (several millions of "
         "images) is prohibitive.",
-        "The reason behind this complexity is that in order to encode meaningful features that help to colorize the "
-        "image, the receptive field has to be large.",
     ),
     "§2.1": (
         "we simply split our colormap into equal sized bins. As a first step, in order to reduce the computational "
@@ -38,9 +34,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "orders of magnitude against 4), which means that we partially make up for the underrepresentation bias and "
         "therefore encourage the prediction of rare colors.",
         "Following the approach of [12], we want to boost the possibility of a rare color being predicted",
-        "taking the color class with the maximum probability (the mode), which gives a rather colorful result but "
-        "sometimes lacking spatial consistency, and taking the weighted average over the bins, which gives a rather "
-        "flat, sepia kind of tone.",
         "the closer to 1, the less we take the bin's frequency into account",
     ),
     "§2.2": (
@@ -59,8 +52,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "dataset, and practical because it eventually comes down to computing time.",
         "We selected 8 categories from ImageNet and 14 categories from SUN, that correspond mainly to nature "
         "landscapes.",
-        "Our final training set is composed of 13,469 images",
-        "made of 2,889 images.",
         "the images have all been downsampled to fit in a 256 × 256 px frame (if downsampling was necessary). The "
         "downsampling has been performed using Lanczos method (with a sinc kernel), and we used a mask for non-square "
         "images to make sure the loss is relevant.",
@@ -69,8 +60,6 @@ PAPER: dict[str, tuple[str, ...]] = {
         "For each original image of the training set, we generate several training images by combining: Flipping the "
         "image along the horizontal axis; Adding noise to the image (with different intensities); Selecting random "
         "crops of the image.",
-        "We expect an improvement of training stability and of the quality of our predictions when including the data "
-        "augmentation in the pipeline",
         "the size of our training set is dilated sevenfold.",
     ),
     "§4.1": (
@@ -82,36 +71,26 @@ PAPER: dict[str, tuple[str, ...]] = {
         "rate that showed a satisfying behavior for the loss. We used an Adam optimizer. Our best "
         "model has been trained in 2 steps, with a learning rate decay between the 2 steps. Finally, we have chosen a "
         "batch size of 64",
-        "we see that errors are visually similar for the two networks, i.e. color stains and that the same kinds of "
-        "objects cause errors",
-        "Not surprisingly, the results are more realistic. However, on a lot of cases from our validation set, the "
-        "results are similar.",
     ),
     "§4.2.1": (
         "less consistency but more vivid colors for low temperatures (closer to taking the argmax) and smoother, but "
         "desaturated for higher temperatures, as expected in section 2.",
-        "the ColorUNet sometimes gives results that are not similar to the input image, but look better.",
         "This happens with images that have very recognizable inputs, but an limited color palette. The ColorUNet "
         "output is more realistic in those cases.",
         "any reasonable computational metric would suggest that these outputs are wrong, while this is clearly the "
         "kind of results we are especially interested in.",
-        "The ColorUNet’s output is more colorful than the ground truth.",
         "the network is fooled by the texture of the grass, that has small wavelets similar to sea landscapes, that "
         "constitute a vast portion of the training set.",
         "It has not learned the color to canyons, because there are too few in the training set, and because the "
         "color palette for those landscapes is very specific.",
-        "Not very surprisingly, it does not perform well on new categories, and especially on inside scenes.",
     ),
     "§4.2.2": (
         "we expect our model to be unsure about the wrong results, and the difficult parts of the images.",
-        "Dark/red pixels correspond to unsure predictions, whereas yellow/light are associated with a high confidence "
-        "score.",
         "The confidence maps show that the ColorUNet is sure of its prediction on the sky, but is unsure of the "
         "prediction for the ground. It is also interesting to note that the regions close to the edges are often more "
         "uncertain, although the network performs very well in segmenting parts of the image that should have "
         "different colors.",
         "The validation (red) loss matched the train (blue) loss, so that we have not overfitted our training set.",
-        "We have avoided overfit, so that this result validates our initial idea of aiming at a lightweight model",
         "we can even expect our model to be slightly under-fitted, and it may benefit from further training.",
         "The ColorUNet differs from the ground truth which has “common” colors (bins 17, 21), it prefers “rare” colors "
         "(bins 11, 20, 26).",
@@ -128,7 +107,6 @@ PAPER: dict[str, tuple[str, ...]] = {
     "§4.3": (
         "smoothing the predictions by applying a temporal kernel, which weights the past predictions’ probabilities "
         "with an exponential decay",
-        "aggregates past frames’ probabilities",
         "over T = 20 frames, with a decay coefficient of α = 0.2. The results are smoother and somehow more natural.",
         "From one frame to the next, the model should colorize in a similar way the corresponding items.",
         "an algorithm having an extra temporal information on top of the single-frame prediction might even perform "
@@ -148,11 +126,8 @@ PAPER: dict[str, tuple[str, ...]] = {
         "quantitative benchmark of this effect could be interesting but very time and resource-consuming.",
     ),
     "§5": (
-        "a U-Net inspired architecture enhances and accelerates the learning process for the colorization problem.",
         "Using the confidence maps we designed to automatically select seed pixels and apply the heuristics described "
         "in [8] to diffuse those seeds would be an elegant way to post-process our images and have realistic, "
         "consistent but yet colorful results.",
-        "Using seed pixels from our predictions and diffusing them could also be a way to adapt the heuristics of [13] "
-        "to colorization, by enforcing temporal consistency of the seed pixels.",
     ),
 }

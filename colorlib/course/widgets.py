@@ -82,7 +82,8 @@ def panel(
     '<img alt="a square, red 200" s'
     """
     picture = ipywidgets.HTML()
-    place = _place_of_clicks() if click else None
+    # A text box that nobody sees, and that scripts in the page can find: where the last click was.
+    place = ipywidgets.Text(layout={"display": "none"}).add_class("colorlib-place") if click else None
 
     def values() -> dict[str, Any]:
         return {name: control.value for name, control in controls.items()}
@@ -90,8 +91,12 @@ def panel(
     def refresh(change: Any = None) -> None:
         now = values()
         try:
-            tag = _tag(render(**now), alt if isinstance(alt, str) else alt(**now))
-            picture.value = _clickable(tag) if click else tag
+            image = render(**now)
+            # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
+            data = encode_image(image, "png" if isinstance(image, Figure) else "jpeg")
+            tag = image_tag(data, alt if isinstance(alt, str) else alt(**now))
+            look = f'style="cursor:crosshair;width:fit-content" onclick="{html.escape(NOTE_CLICK)}"'
+            picture.value = f"<div {look}>{tag}</div>" if click else tag
         except Exception as error:
             message = str(error) if isinstance(error, ColorlibError) else f"{type(error).__name__}: {error}"
             picture.value = f'<p role="alert">{html.escape(message)}</p>'
@@ -109,7 +114,9 @@ def panel(
         place.observe(clicked, "value")
     refresh()
     rows = [
-        _beside(control, UPLOADS) if isinstance(control, ipywidgets.FileUpload) else control
+        ipywidgets.HBox([control, ipywidgets.HTML(f"<small>{UPLOADS}</small>")])
+        if isinstance(control, ipywidgets.FileUpload)
+        else control
         for control in controls.values()
     ]
     return ipywidgets.VBox([*rows, *([place] if place else []), picture]).add_class("colorlib-panel")
@@ -166,24 +173,6 @@ def uploaded_photo(value: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
             return read_photo(path)
         except ColorlibError as error:
             raise ColorlibError(str(error).replace(str(path), path.name)) from error
-
-
-def _beside(control: ipywidgets.Widget, text: str) -> ipywidgets.HBox:
-    return ipywidgets.HBox([control, ipywidgets.HTML(f"<small>{text}</small>")])
-
-
-def _place_of_clicks() -> ipywidgets.Text:
-    """A text box that nobody sees, and that scripts in the page can find: where the last click was."""
-    return ipywidgets.Text(layout={"display": "none"}).add_class("colorlib-place")
-
-
-def _clickable(tag: str) -> str:
-    return f'<div style="cursor:crosshair;width:fit-content" onclick="{html.escape(NOTE_CLICK)}">{tag}</div>'
-
-
-def _tag(picture: Picture, alt: str) -> str:
-    # JPEG encodes several times faster than PNG, and a panel's picture is looked at once.
-    return image_tag(encode_image(picture, "png" if isinstance(picture, Figure) else "jpeg"), alt)
 
 
 def hint_panel(colorizer: Colorizer, photo: Any, path: str | Path = "hints.json", size: int = 320) -> ipywidgets.VBox:
@@ -286,33 +275,38 @@ def trial_panel(
     message, screen = ipywidgets.HTML(), ipywidgets.HTML()
     buttons = {side: ipywidgets.Button(description=f"{side.capitalize()} is real") for side in SIDES}
     start = ipywidgets.Button(description="Start", button_style="primary")
-    state: dict[str, Any] = {"number": 0, "shown": 0.0, "answers": []}
+    answers: list[Answer] = []
+    shown = 0.0
 
     def show() -> None:
-        finished = state["number"] == len(trials)
+        nonlocal shown
+        number = len(answers)
         for button in buttons.values():
-            button.disabled = finished
-        if finished:
-            rate = fooled_rate(state["answers"])
+            button.disabled = number == len(trials)
+        if number == len(trials):
+            rate = fooled_rate(answers)
             message.value = (
                 f"Thank you! You took the recoloured picture for the real one in {rate.mean:.0%} of {len(trials)} "
                 f"trials (95 % interval {rate.low:.0%} to {rate.high:.0%}; 50 % would be: cannot tell)."
             )
             screen.value = ""
             return
-        trial = trials[state["number"]]
+        trial = trials[number]
         real, recolored = pictures(trial.photo)
         left, right = (real, recolored) if trial.real_side == "left" else (recolored, real)
-        message.value = f"{state['number'] + 1} of {len(trials)}: which one is the real photo?"
-        screen.value = _pair(left, right, visible_seconds, state["number"])
-        state["shown"] = time.monotonic()
+        message.value = f"{number + 1} of {len(trials)}: which one is the real photo?"
+        screen.value = _pair(left, right, visible_seconds, number)
+        shown = time.monotonic()
 
     def answer(side: str) -> None:
-        trial = trials[state["number"]]
-        given = Answer(trial.photo, trial.real_side, side, round(time.monotonic() - state["shown"], 2))
-        save_answer(path, given)
-        state["answers"].append(given)
-        state["number"] += 1
+        trial = trials[len(answers)]
+        given = Answer(trial.photo, trial.real_side, side, round(time.monotonic() - shown, 2))
+        try:
+            save_answer(path, given)
+        except ColorlibError as error:  # in a button's own function nobody would see it
+            message.value = f'<p role="alert">{html.escape(str(error))}</p>'
+            return
+        answers.append(given)
         show()
 
     def begin(_: Any) -> None:

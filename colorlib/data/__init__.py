@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from colorlib.data.cache import *
     from colorlib.data.datasets import *
     from colorlib.data.decoding import *
+    from colorlib.data.duplicates import *
     from colorlib.data.finding import *
     from colorlib.data.metadata import *
     from colorlib.data.photos import *
@@ -24,7 +25,7 @@ __getattr__, __dir__, __all__ = lazily(
         "photos": "as_rgb count_pages fit fit_frame Page read_pages read_photo to_tensor to_uint8",
         "writing": "left_out write_photo",
         "finding": "find_photos Found look_through",
-        "datasets": "bundled count_chroma decode_photo has_bundled is_near_gray load_padded mean_chroma NEAR_GRAY "
+        "datasets": "bundled count_chroma decode_photo has_bundled load_padded mean_chroma NEAR_GRAY "
         "PaddedPhotos Photo",
         "sources": "ensure_torchvision folder_sources imagenet IMAGENET_LANDSCAPES places365 PLACES_LANDSCAPES "
         "Source sun397 SUN_LANDSCAPES",

@@ -117,7 +117,7 @@ def load_padded(
 
     def decode(path: Path) -> np.ndarray | str:
         photo = decode_photo(path, size)
-        return "nearly gray" if drop_gray and not isinstance(photo, str) and is_near_gray(photo) else photo
+        return "nearly gray" if drop_gray and not isinstance(photo, str) and mean_chroma(photo) < NEAR_GRAY else photo
 
     rgb = np.zeros((len(paths), size, size, 3), np.uint8)
     sizes: list[tuple[int, int]] = []
@@ -145,17 +145,12 @@ def decode_photo(path: Path, size: int) -> np.ndarray | str:
         return f"{path} is damaged and cannot be read: {error!r}"
 
 
-def is_near_gray(rgb: np.ndarray) -> bool:
-    """Whether a uint8 photo (H, W, 3) has hardly any colour: its mean chrominance is shorter than 0.016.
-
-    >>> is_near_gray(np.full((4, 4, 3), 128, np.uint8)), is_near_gray(np.full((4, 4, 3), (200, 30, 30), np.uint8))
-    (True, False)
-    """
-    return mean_chroma(rgb) < NEAR_GRAY
-
-
 def mean_chroma(rgb: np.ndarray) -> float:
-    """The mean of √(U² + V²) over the pixels of a uint8 photo (H, W, 3): 0 for gray, at most 0.66."""
+    """The mean of √(U² + V²) over the pixels of a uint8 photo (H, W, 3): 0 for gray, at most 0.66.
+
+    >>> mean_chroma(np.full((4, 4, 3), 128, np.uint8))
+    0.0
+    """
     green = rgb[..., 1].astype(np.float32)
     red, blue = rgb[..., 0] - green, rgb[..., 2] - green  # all that counts: U and V of (g, g, g) are 0
     u, v = (from_red * red + from_blue * blue for from_red, _, from_blue in RGB_TO_YUV[1:].tolist())

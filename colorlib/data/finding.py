@@ -58,12 +58,8 @@ def _walk(root: Path, skipped: list[Path]) -> Iterator[Path]:
     """The files below a folder that are not hidden. Links come after all real folders, which keep their own names."""
     seen: set[tuple[int, int]] = set()
     starts = [root]
-
-    def cannot_be_read(error: OSError) -> None:
-        skipped.append(Path(error.filename))
-
     for start in starts:  # grows while links are found
-        for top, names, files in os.walk(start, onerror=cannot_be_read):
+        for top, names, files in os.walk(start, onerror=lambda error: skipped.append(Path(error.filename))):
             place = Path(top)
             status = place.stat()
             if (status.st_dev, status.st_ino) in seen:

@@ -5,6 +5,7 @@ torchvision's own classes, which fetch, check and unpack them.
 """
 
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable
@@ -85,12 +86,12 @@ def folder_sources(*roots: str | Path) -> list[Source]:
     """
     if len(roots) == 1:
         return _sources_below(Path(roots[0]))
-    names = [Path(root).name for root in roots]
+    names = [os.path.basename(os.path.abspath(root)) for root in roots]  # of "." too
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ColorlibError(f"two folders are called {', '.join(twice)}: photos are told apart by it, so rename one")
     found = [
-        replace(source, name=f"{Path(root).name}/{source.name}", category=f"{Path(root).name}/{source.category}")
-        for root in roots
+        replace(source, name=f"{name}/{source.name}", category=f"{name}/{source.category}")
+        for name, root in zip(names, roots, strict=True)
         for source in _sources_below(Path(root))
     ]
     return sorted(found, key=lambda source: source.name)

@@ -49,6 +49,8 @@ def write_photo(
     kind = format_of(path)
     try:
         options = _options(kind, quality, metadata or Metadata())
+        if rgb.ndim == 3:
+            options["icc_profile"] = srgb_profile()
         with atomic_write(path) as partial:
             Image.fromarray(rgb).save(partial, **options)
     except (OSError, ValueError, KeyError) as error:
@@ -81,7 +83,7 @@ def _held(kind: str, metadata: Metadata) -> set[str]:
 def _options(kind: str | None, quality: int | None, metadata: Metadata) -> dict[str, Any]:
     """What `Image.save` is told."""
     held = _held(kind or "", metadata)
-    options: dict[str, Any] = {"icc_profile": srgb_profile()}
+    options: dict[str, Any] = {}
     if kind == "JPEG":
         options |= {"quality": quality or _as_fine_as(metadata.steps), "subsampling": 0}
     elif kind == "WEBP":

@@ -151,7 +151,10 @@ class Evaluation:
 
     def summary(self) -> dict[str, dict[str, Interval]]:
         """Every metric with its interval, by contender."""
-        return {name: summarize(self.rows[name]) | self._comparisons(name) for name in self.rows}
+        return {
+            name: {metric: bootstrap(self.column(name, metric)) for metric in rows[0]} | self._comparisons(name)
+            for name, rows in self.rows.items()
+        }
 
     def _comparisons(self, name: str) -> dict[str, Interval]:
         """What only all photos together have: the gap in colourfulness, the histograms' distance, calibration."""
@@ -216,30 +219,9 @@ def measure(
     return result
 
 
-def evaluate_photos(
-    colorizer: Colorizer, paths: Sequence[Path], baselines: Baselines, temperature: float | None = None, size: int = 256
-) -> dict[str, dict[str, dict[str, float | None]]]:
-    """All image metrics, by model and baseline, as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``.
-
-    Photos are shrunk to at most ``size`` pixels a side first, the paper's input size.
-
-    Raises:
-        ColorlibError: if a photo cannot be read; `measure` leaves such photos out and says so.
-    """
-    evaluation = measure(colorizer, paths, baselines, temperature, size)
-    if evaluation.left_out:
-        raise ColorlibError(next(iter(evaluation.left_out.values())))
-    return to_json(evaluation.summary())
-
-
 def to_json(scores: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The intervals of a summary as JSON keeps them, see `Interval.to_json`."""
+    """The intervals of a summary as files keep them: ``{"model": {"psnr": {mean, low, high}, …}, …}``."""
     return {name: {metric: interval.to_json() for metric, interval in row.items()} for name, row in scores.items()}
-
-
-def summarize(rows: Sequence[dict[str, float]]) -> dict[str, Interval]:
-    """One bootstrap interval for each metric of a table with a row per photo."""
-    return {metric: bootstrap([row[metric] for row in rows]) for metric in rows[0]}
 
 
 def logits_and_target(colorizer: Colorizer, rgb: np.ndarray) -> tuple[Tensor, Tensor]:

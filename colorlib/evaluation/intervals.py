@@ -174,7 +174,7 @@ def bootstrap(values: Numbers, samples: int = 9999, seed: int = 0) -> Interval:
     mean = float(data.mean())
     if len(data) == 1:
         return Interval(mean, -inf, inf)
-    if _constant(data):
+    if np.ptp(data) <= 1e-12 * np.abs(data).max():  # no more than rounding; BCa divides by it, and gives no number
         return Interval(mean, mean, mean)
     method = "BCa" if len(data) < MANY else "percentile"
     scale = float(np.ptp(data))  # so that the tiniest spread survives being cubed
@@ -243,8 +243,3 @@ def _column(values: Numbers) -> np.ndarray:
     if data.size == 0:
         raise ColorlibError("there is no photo to take a mean over")
     return data
-
-
-def _constant(data: np.ndarray) -> bool:
-    """Whether numbers differ by no more than rounding does: BCa divides by their spread, and gives no number."""
-    return bool(np.ptp(data) <= 1e-12 * np.abs(data).max())

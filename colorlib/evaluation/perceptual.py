@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorlib.data.decoding import SUFFIXES
+from colorlib.data.finding import find_photos
 from colorlib.errors import ColorlibError
 
 CLASSES = 1000  # of ImageNet
@@ -42,16 +42,15 @@ def find_image_metrics(
 
 
 def labels_by_folder(folder: Path) -> dict[Path, int] | None:
-    """The class 0 … 999 of each photo in an ImageNet folder, which has one folder per class; None for other folders."""
+    """The class 0 … 999 of each photo in an ImageNet folder, which has one folder per class, and no photo beside them.
+
+    None for other folders.
+    """
     classes = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
     if len(classes) != CLASSES:
         return None
-    return {
-        path: index
-        for index, child in enumerate(classes)
-        for path in child.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-    }
+    labels = {photo: index for index, child in enumerate(classes) for photo in find_photos(child)}
+    return labels if labels.keys() >= set(find_photos(folder)) else None
 
 
 class Classifier:

@@ -4,7 +4,7 @@ Everything is chosen on photos that the network has not learnt from, and scored 
 for each photo and size; all temperatures share what it says.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.spaces import chroma_of, unit_rgb
-from colorlib.data.datasets import PaddedPhotos, bundled, has_bundled
+from colorlib.data.datasets import PaddedPhotos
 from colorlib.data.finding import find_photos
 from colorlib.data.photos import fit, read_photo, to_tensor
-from colorlib.evaluation.evaluate import Baselines, evaluate_photos
+from colorlib.evaluation.evaluate import Baselines, measure, to_json
 from colorlib.evaluation.metrics import colorfulness, psnr, stain_area
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.upsampling import upsample_and_merge
 from colorlib.training.config import TrainingConfig
-from colorlib.training.losses import adjust_logits, adjust_output_bias
-from colorlib.training.photos import load_photos
+from colorlib.training.losses import adjust_output_bias
+from colorlib.training.photos import bundled_here, load_photos
 
 INPUT_SIZES = (64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 320)  # at which a network may look at a photo
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -36,15 +36,14 @@ AS_COLORFUL = 0.85  # of the photos' own colour: what the default temperature is
 
 @dataclass(frozen=True)
 class Frontier:
-    """The mean PSNR, colourfulness and stains of a network's pictures, by λ (rows) and temperature (columns).
+    """The mean PSNR, colourfulness and stains of a network's pictures, by temperature.
 
-    ``psnr``, ``colorfulness`` and ``stains`` are float64 (rows, columns), one row if there are no ``lams``; ``truth``
-    is the photos' own mean colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose
-    from. ``stains`` is the `stain_area` of the bins nearest to the colours, on the input that the network sees: at
-    temperature 0 that of its first choice, which a higher temperature smooths. ``truth_stains`` is the photos' own.
+    ``psnr``, ``colorfulness`` and ``stains`` are float64 (temperatures,); ``truth`` is the photos' own mean
+    colourfulness. Between the highest PSNR and the truth's colour lies what a person may choose from. ``stains`` is the
+    `stain_area` of the bins nearest to the colours, on the input that the network sees: at temperature 0 that of its
+    first choice, which a higher temperature smooths. ``truth_stains`` is the photos' own.
     """
 
-    lams: tuple[float, ...]
     temperatures: tuple[float, ...]
     psnr: np.ndarray
     colorfulness: np.ndarray
@@ -52,96 +51,72 @@ class Frontier:
     stains: np.ndarray
     truth_stains: float
 
-    def faithful(self, row: int = 0, allowed_loss: float = 0.1) -> float:
-        """The highest, most careful, temperature whose PSNR is within ``allowed_loss`` dB of the best.
+    def faithful(self) -> float:
+        """The highest, most careful, temperature whose PSNR is within 0.1 dB of the best.
 
         PSNR changes little about its height; where it makes no difference here, other photos are served by more care.
         """
-        means = self.psnr[row]
-        return max(t for t, mean in zip(self.temperatures, means, strict=True) if mean >= means.max() - allowed_loss)
+        return max(t for t, mean in zip(self.temperatures, self.psnr, strict=True) if mean >= self.psnr.max() - 0.1)
 
-    def vivid(self, row: int = 0) -> float:
+    def vivid(self) -> float:
         """The temperature at which the pictures are as colourful as the photos, as nearly as any of these can be."""
-        return self.temperatures[int(np.argmin(np.abs(self.colorfulness[row] - self.truth)))]
+        return self.temperatures[int(np.argmin(np.abs(self.colorfulness - self.truth)))]
 
-    def lively(self, row: int = 0) -> float:
+    def lively(self) -> float:
         """The temperature of the highest PSNR among those whose pictures have `AS_COLORFUL` of the truth's colour.
 
         Where no temperature makes them so colourful, the one that comes nearest.
         """
-        return self.temperatures[self._lively(row)]
-
-    def best_lam(self) -> float:
-        """The λ whose pictures have the highest PSNR where they are lively; one at which none is loses to any other."""
-
-        def merit(row: int) -> tuple[bool, float]:
-            column = self._lively(row)
-            return bool(self.colorfulness[row][column] >= AS_COLORFUL * self.truth), float(self.psnr[row][column])
-
-        return self.lams[max(range(len(self.lams)), key=merit)]
-
-    def _lively(self, row: int) -> int:
-        colorful = self.colorfulness[row] >= AS_COLORFUL * self.truth
-        if not colorful.any():
-            return int(self.colorfulness[row].argmax())
-        return int(np.where(colorful, self.psnr[row], -np.inf).argmax())
+        colorful = self.colorfulness >= AS_COLORFUL * self.truth
+        merit = np.where(colorful, self.psnr, -np.inf) if colorful.any() else self.colorfulness
+        return self.temperatures[int(merit.argmax())]
 
 
 def measure_frontier(
-    colorizer: Colorizer,
-    photos: Sequence[np.ndarray],
-    lams: Sequence[float] = (),
-    temperatures: Sequence[float] = TEMPERATURES,
+    colorizer: Colorizer, photos: Sequence[np.ndarray], temperatures: Sequence[float] = TEMPERATURES
 ) -> Frontier:
-    """PSNR, colourfulness and stains of uint8 photos (H, W, 3) recoloured, for several λ and temperatures.
+    """PSNR, colourfulness and stains of uint8 photos (H, W, 3) recoloured at several temperatures.
 
-    Without ``lams``, for the λ that the network answers with: one row. A network of regression has one column, too.
+    A network of regression has only the temperature 1.
     """
     if colorizer.is_regression:
-        lams, temperatures = (), (1.0,)
-    bins, sums = colorizer.bins, np.zeros((3, len(lams) or 1, len(temperatures)))
+        temperatures = (1.0,)
+    bins, sums = colorizer.bins, np.zeros((3, len(temperatures)))
     truths = []
     for rgb in tqdm(photos, desc=f"looking at {colorizer.input_size} pixels", leave=False, disable=None):
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
-        for row, column, chroma in chroma_by_temperature(colorizer, luma, lams, temperatures):
+        for column, chroma in enumerate(chroma_by_temperature(colorizer, luma, temperatures)):
             picture = to_tensor(upsample_and_merge(rgb, luma, chroma.cpu()))
-            sums[:, row, column] += psnr(picture, truth), colorfulness(picture), stain_area(bins.encode(chroma))
+            sums[:, column] += psnr(picture, truth), colorfulness(picture), stain_area(bins.encode(chroma))
         seen = chroma_of(to_tensor(fit(rgb, colorizer.input_size)))
         truths.append((colorfulness(truth), stain_area(bins.encode(seen))))
     (mean_psnr, mean_color, mean_stains), (truth_color, truth_stains) = sums / len(photos), np.mean(truths, axis=0)
-    return Frontier(
-        tuple(lams), tuple(temperatures), mean_psnr, mean_color, float(truth_color), mean_stains, float(truth_stains)
-    )
+    return Frontier(tuple(temperatures), mean_psnr, mean_color, float(truth_color), mean_stains, float(truth_stains))
 
 
 def chroma_by_temperature(
-    colorizer: Colorizer, luma: Tensor, lams: Sequence[float] = (), temperatures: Sequence[float] = TEMPERATURES
-) -> Iterable[tuple[int, int, Tensor]]:
-    """The chrominance (2, h, w) of a luma (h, w) for every λ and temperature, from one run of the network.
+    colorizer: Colorizer, luma: Tensor, temperatures: Sequence[float] = TEMPERATURES
+) -> Iterator[Tensor]:
+    """The chrominance (2, h, w) of a luma (h, w) at each temperature, from one run of the network.
 
-    Yields (row, column, chrominance): the number of the λ and that of the temperature. Without ``lams`` there is one
-    row, for the λ that the network answers with. A network of regression has one answer, (0, 0, its own).
+    A network of regression gives its one answer.
     """
     if colorizer.is_regression:
-        yield 0, 0, colorizer.chroma(luma)
+        yield colorizer.chroma(luma)
         return
-    bins, logits = colorizer.bins, colorizer.logits(luma)
-    rows = [adjust_logits(logits, bins.weights(colorizer.lam), bins.weights(lam)) for lam in lams] or [logits]
-    for row, adjusted in enumerate(rows):
-        for column, temperature in enumerate(temperatures):
-            yield row, column, annealed_mean(adjusted, bins.colors, temperature)
+    logits = colorizer.logits(luma)
+    for temperature in temperatures:
+        yield annealed_mean(logits, colorizer.bins.colors, temperature)
 
 
-def best_input_size(
-    colorizer: Colorizer, photos: Sequence[np.ndarray], sizes: Sequence[int] = INPUT_SIZES, allowed_loss: float = 0.05
-) -> int:
+def best_input_size(colorizer: Colorizer, photos: Sequence[np.ndarray], allowed_loss: float = 0.05) -> int:
     """The smallest input size whose mean PSNR at temperature 1 is within ``allowed_loss`` dB of the best one's.
 
     A small input shows the network more of the scene at once, and costs less; a large one shows more detail. Sizes
     beyond that of every photo are not tried: photos are never enlarged.
     """
     largest = max(max(rgb.shape[:2]) for rgb in photos)
-    tried = [size for size in sizes if size <= largest] or [min(sizes)]
+    tried = [size for size in INPUT_SIZES if size <= largest] or [min(INPUT_SIZES)]
     means = {}
     for size in tried:
         colorizer.input_size = size
@@ -170,9 +145,10 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
     colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
-    scored_on = [photo.path for photo in bundled("validation")] if has_bundled() else []  # none outside a clone
+    scored_on = [photo.path for photo in bundled_here("validation")]
     if scored_on:
-        record |= {"metrics": evaluate_photos(colorizer, scored_on, baselines), "metrics_photos": len(scored_on)}
+        scores = measure(colorizer, scored_on, baselines)
+        record |= {"metrics": to_json(scores.summary()), "metrics_photos": len(scores.photos)}
     save_checkpoint(path, model, bins, record)
     return record
 
@@ -196,7 +172,7 @@ def photos_to_choose_on(config: TrainingConfig, validation: PaddedPhotos) -> tup
         return [rgb[:h, :w].numpy() for rgb, (h, w) in zip(some.rgb.cpu(), sizes, strict=True)], "held-out photos"
     paths = [photo for folder in config.validation_photos for photo in find_photos(folder)]
     where = "held-out photos" if paths else "bundled training photos"
-    paths = paths or [photo.path for photo in bundled("train")]
+    paths = paths or [photo.path for photo in bundled_here("train")]
     return [fit(read_photo(path), max(256, config.image_size)) for path in paths[:: _every(len(paths))]], where
 
 

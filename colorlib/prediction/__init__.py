@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazily(
         "annealing": "annealed_mean annealed_probabilities",
         "upsampling": "bilinear_matrix guided_filter_coefficients upsample_and_merge",
         "colorizer": "Colorizer DEFAULT_MODEL",
-        "propagation": "affinities choose_seeds colorize_refined enlarge laplacian propagate refine refined_chroma "
+        "propagation": "affinities choose_seeds enlarge laplacian propagate refine refined_chroma "
         "Seeds SOLVED_AT spread_fast",
         "reference": "Palette shift_towards",
         "hints": "apply_hints chroma_of_html format_hints GuidedColorizer Hint html_of palette parse_hints "

@@ -33,7 +33,7 @@ from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.prediction.propagation import SOLVED_AT, colorize_refined, enlarge, propagate, refined_chroma
+from colorlib.prediction.propagation import SOLVED_AT, enlarge, propagate, refined_chroma
 from colorlib.prediction.reference import Palette
 from colorlib.prediction.upsampling import upsample_and_merge
 
@@ -169,11 +169,10 @@ class GuidedColorizer(Colorizer):
         colorizer: Colorizer,
         hints: Sequence[Hint] = (),
         refined: bool = False,
-        reach: float = REACH,
         reference: Palette | None = None,
     ):
         self.__dict__.update(colorizer.__dict__)
-        self.hints, self.refined, self.reach, self.reference = list(hints), refined, reach, reference
+        self.hints, self.refined, self.reference = list(hints), refined, reference
         if reference and self.is_regression:
             raise ColorlibError(
                 "a palette weighs the bins of a classifier, and this network was trained by L2 regression: it has none"
@@ -187,10 +186,10 @@ class GuidedColorizer(Colorizer):
     def colorize(self, image: Any, temperature: float | None = None) -> np.ndarray:
         """Colour an image like `Colorizer.colorize`: uint8 (H, W, 3), at its own size, with its own luma."""
         rgb = as_rgb(image)
-        if not self.hints:
-            return colorize_refined(self, rgb, temperature) if self.refined else super().colorize(rgb, temperature)
+        if not self.hints and not self.refined:
+            return super().colorize(rgb, temperature)
         luma, chroma = refined_chroma(self, rgb, temperature) if self.refined else self._enlarged(rgb, temperature)
-        return upsample_and_merge(rgb, luma, apply_hints(luma, chroma, self.hints, self.reach))
+        return upsample_and_merge(rgb, luma, apply_hints(luma, chroma, self.hints))
 
     def _enlarged(self, rgb: np.ndarray, temperature: float | None) -> tuple[Tensor, Tensor]:
         luma = luma_of(to_tensor(fit(rgb, SOLVED_AT)))

@@ -12,7 +12,6 @@ give the strokes: the pixels of which it is sure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,10 @@ from scipy.sparse.linalg import cg
 from torch import Tensor
 
 from colorlib.color.spaces import luma_of
-from colorlib.data.photos import as_rgb, fit, to_tensor
+from colorlib.data.photos import fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.prediction.colorizer import Colorizer
-from colorlib.prediction.upsampling import upsample_and_merge
 
 SOLVED_AT = 512  # longest side, in pixels, of what is solved exactly; larger photos follow by guided upsampling
 TOLERANCE = 1e-6  # of the solver: its residual, relative to the right-hand side
@@ -41,14 +39,12 @@ LEAST = 1e-3  # across any edge, so that areas without a seed get a colour, too,
 class Seeds:
     """Which pixels give their colour, and how firmly.
 
-    Of each square of ``spacing`` pixels the surest, and of those the share ``coverage``; each with the weight
-    ``firmness`` times its confidence, relative to the surest of all, to the power ``sharpness``.
+    The share ``coverage`` of the surest, each with the weight ``firmness`` times its confidence, relative to the surest
+    of all.
     """
 
     coverage: float = 1.0
-    spacing: int = 1
     firmness: float = 0.03
-    sharpness: float = 1.0
 
 
 SEEDS = Seeds()
@@ -183,29 +179,23 @@ def _recursive(signal: Tensor, keep: Tensor) -> Tensor:
 # Which pixels give the colours?
 
 
-def choose_seeds(confidence: Tensor, coverage: float = 0.3, spacing: int = 1) -> Tensor:
-    """The surest pixels as a mask (H, W): the surest of each ``spacing`` x ``spacing`` square, and of those a share.
+def choose_seeds(confidence: Tensor, coverage: float = 0.3) -> Tensor:
+    """The surest pixels as a mask (H, W): the share ``coverage`` of all, in (0, 1], and at least one.
 
-    ``confidence`` (H, W) is any number that is higher where the network is surer; ``coverage`` in (0, 1] is the share
-    of the squares that give a seed, at least one. A spacing above 1 keeps one sure area from giving all the seeds.
+    ``confidence`` (H, W) is any number that is higher where the network is surer.
 
     >>> choose_seeds(torch.tensor([[0.9, 0.2], [0.5, 0.8]]), coverage=0.5).tolist()
     [[True, False], [False, True]]
     """
     if not 0 < coverage <= 1:
         raise ColorlibError(f"the coverage of seeds must be above 0 and at most 1, got {coverage}")
-    if spacing < 1:
-        raise ColorlibError(f"the spacing of seeds must be 1 pixel or more, got {spacing}")
-    height, width = confidence.shape
-    padded = F.pad(confidence[None], (0, -width % spacing, 0, -height % spacing), value=-torch.inf)
-    best, place = F.max_pool2d(padded, spacing, return_indices=True)
-    surest = best.flatten().argsort(descending=True, stable=True)[: max(1, round(coverage * best.numel()))]
-    mask = torch.zeros(padded.numel(), dtype=torch.bool)
-    mask[place.flatten()[surest]] = True
-    return mask.reshape(padded.shape[1:])[:height, :width]
+    order = confidence.flatten().argsort(descending=True, stable=True)
+    mask = torch.zeros(confidence.numel(), dtype=torch.bool)
+    mask[order[: max(1, round(coverage * confidence.numel()))]] = True
+    return mask.reshape(confidence.shape)
 
 
-# All together: seeds, spread, and painted at the photo's own size.
+# All together: seeds, and spread.
 
 
 def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEEDS, fast: bool = False) -> Tensor:
@@ -217,27 +207,20 @@ def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEED
     >>> refine(luma, chroma, torch.rand(4, 4)).std() < 1e-4
     tensor(True)
     """
-    mask = choose_seeds(confidence, seeds.coverage, seeds.spacing)
+    mask = choose_seeds(confidence, seeds.coverage)
     # Even a network that is sure of nothing gives seeds: what counts is how sure it is beside its own surest.
-    weight = seeds.firmness * (confidence / confidence.max().clamp(min=1e-6)) ** seeds.sharpness * mask
+    weight = seeds.firmness * (confidence / confidence.max().clamp(min=1e-6)) * mask
     return spread_fast(luma, chroma, weight) if fast else propagate(luma, chroma, weight)
 
 
-def colorize_refined(colorizer: Colorizer, image: Any, temperature: float | None = None) -> np.ndarray:
-    """Colour an image like `Colorizer.colorize`, its colours spread from the surest pixels (paper §5): uint8 (H, W, 3).
+def refined_chroma(colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None) -> tuple[Tensor, Tensor]:
+    """The luma (h, w) at which a photo (H, W, 3) is solved, and its chrominance (2, h, w) by `refine` (paper §5).
 
-    Solved for the photo at no more than `SOLVED_AT` pixels a side, so that memory stays bounded, and painted at its own
-    size along its own edges.
+    Solved at no more than `SOLVED_AT` pixels a side, so that memory stays bounded.
 
     Raises:
         ColorlibError: if the network was trained by regression: it does not say how sure it is.
     """
-    rgb = as_rgb(image)
-    return upsample_and_merge(rgb, *refined_chroma(colorizer, rgb, temperature))
-
-
-def refined_chroma(colorizer: Colorizer, rgb: np.ndarray, temperature: float | None = None) -> tuple[Tensor, Tensor]:
-    """The luma (h, w) at which a photo (H, W, 3) is solved, and its refined chrominance (2, h, w)."""
     logits = colorizer.logits(colorizer.input_luma(rgb)).cpu()
     temperature = colorizer.temperature if temperature is None else temperature
     chroma = annealed_mean(logits, colorizer.bins.colors, temperature)

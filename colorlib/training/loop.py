@@ -198,6 +198,7 @@ def sweep_learning_rates(
     learning rate that showed a satisfying behavior" (§4.1). `choose_rate` is our word for satisfying.
     """
     device = init_process_group(find_device(config.device))
+    check_divisible(config.batch_size)
     training = load_photos(config)[0].to(device)
     start, bins, _ = starting_point(config, training)
     objective = Objective(config.loss, bins, config.lam, device, config.color_weight, config.lam_inference)

@@ -142,9 +142,6 @@ class RunState:
         if not self.write:
             return
         write_rows(self.csv, list(row), self.history)
-        self._draw(row)
-
-    def _draw(self, row: Row) -> None:
         if self._board:
             for name, value in row.items():
                 if name != "step":

@@ -20,10 +20,6 @@ class Motion:
     def __init__(self) -> None:
         self.previous: Tensor | None = None
 
-    def reset(self) -> None:
-        """Forget the last frame."""
-        self.previous = None
-
     def __call__(self, luma: Tensor) -> tuple[Tensor, Tensor]:
         """The next luma (h, w) -> the flow (2, h, w) back to the last frame, and how far to trust it (h, w), 0 to 1.
 
@@ -78,18 +74,18 @@ class SeedKernel(Smoother):
 
     def reset(self) -> None:
         self.motion = Motion()
-        self.seeds: Tensor | None = None
-        self.confidence: Tensor | None = None
+        self.past: tuple[Tensor, Tensor] | None = None  # the seeds and their confidence
 
     def __call__(self, probabilities: Tensor, luma: Tensor) -> Tensor:
         flow, trust = self.motion(luma)
         seeds, confidence = probabilities, probabilities.amax(0)
-        if self.seeds is not None and self.confidence is not None:
-            carried = self.decay * trust * warp(self.confidence[None], flow)[0]
+        if self.past is not None:
+            old_seeds, old_confidence = self.past
+            carried = self.decay * trust * warp(old_confidence[None], flow)[0]
             older = carried > confidence
-            seeds = torch.where(older, warp(self.seeds, flow), probabilities)
+            seeds = torch.where(older, warp(old_seeds, flow), probabilities)
             confidence = torch.where(older, carried, confidence)
-        self.seeds, self.confidence = seeds, confidence
+        self.past = seeds, confidence
         return diffuse(seeds, confidence**2, luma, self.rounds)
 
 

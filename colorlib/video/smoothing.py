@@ -94,13 +94,17 @@ class TemporalKernel(Smoother):
         """The next frame's probabilities (n, h, w) -> the smoothed ones, a new tensor. The luma is not needed."""
         if self.window == 0:
             return probabilities
-        return self.weighted_sum(probabilities) / self.total_weight()
+        total = self.weighted_sum(probabilities)
+        frames = min(self._count, self.window + 1)
+        weight = expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames  # of all these together
+        return total / weight
 
     def weighted_sum(self, frame: Tensor) -> Tensor:
         """Take in the next frame, numbers of 0 or more in any shape that stays, and return S_t until the next call."""
         if self._state is None:
-            self._start(frame)
-        assert self._state is not None
+            self._state = torch.zeros_like(frame), torch.zeros_like(frame)
+            if self.keeps_frames:
+                self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
         if frame.shape != self._state[0].shape:
             shapes = f"{tuple(frame.shape)} after one of {tuple(self._state[0].shape)}"
             raise ColorlibError(f"a kernel got a frame of shape {shapes}: call reset() where the size changes")
@@ -115,16 +119,6 @@ class TemporalKernel(Smoother):
         if self.keeps_frames and self._count % len(self._past) == 0:
             self._state = fresh, total.zero_()
         return self._state[0]
-
-    def total_weight(self) -> float:
-        """The sum of the weights of the frames seen so far, at most T+1 of them."""
-        frames = min(self._count, self.window + 1)
-        return expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames
-
-    def _start(self, frame: Tensor) -> None:
-        self._state = torch.zeros_like(frame), torch.zeros_like(frame)
-        if self.keeps_frames:
-            self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
 
 
 class StillKernel(Smoother):

@@ -8,7 +8,7 @@ import pytest
 from colorlib.cli import main
 from colorlib.color import chroma_of
 from colorlib.data import read_photo, to_tensor, write_photo
-from colorlib.prediction import Colorizer, Hint, colorize_refined, write_hints
+from colorlib.prediction import Colorizer, GuidedColorizer, Hint, write_hints
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def colored(photo: Path, out: Path, checkpoint: Path, *options: str) -> np.ndarr
 def test_refine_spreads_the_surest_colors(photo, tmp_path, tiny_checkpoint):
     plain = colored(photo, tmp_path / "plain", tiny_checkpoint)
     refined = colored(photo, tmp_path / "refined", tiny_checkpoint, "--refine")
-    expected = colorize_refined(Colorizer.load(tiny_checkpoint, "cpu"), photo)
+    expected = GuidedColorizer(Colorizer.load(tiny_checkpoint, "cpu"), refined=True).colorize(photo)
     assert abs(refined.astype(int) - expected).max() <= 1 and (refined != plain).any()
 
 

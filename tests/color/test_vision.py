@@ -8,8 +8,8 @@ import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from skimage.color import rgb2lab
+from vision import DEFICIENCIES, as_seen_with, hardest_pair
 
-from colorlib.color import DEFICIENCIES, as_seen_with, hardest_pair
 from colorlib.course import PALETTE, plots
 
 TOLD_APART = 10.0  # of CIELAB: another shade, at a glance and not side by side

@@ -101,7 +101,7 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path, photographs, suffix):
 
 def test_arrays_and_pillow_images_stay_exact_as_png(tmp_path, synthetic_photo):
     figures.show(synthetic_photo, name="array", alt=ALT)
-    figures.show(Image.fromarray(synthetic_photo), name="pillow", alt=ALT, width=50)
+    figures.show(Image.fromarray(synthetic_photo), name="pillow", alt=ALT)
     for name in ("array", "pillow"):
         with Image.open(tmp_path / f"{name}.png") as image:
             np.testing.assert_array_equal(np.asarray(image), synthetic_photo)

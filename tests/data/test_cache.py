@@ -29,6 +29,7 @@ from colorlib import ColorlibError
 from colorlib.cli import main
 from colorlib.color import ColorBins, UVHistogram, chroma_of, for_every_chroma, look_up
 from colorlib.data import (
+    NEAR_GRAY,
     Cache,
     Entry,
     PaddedPhotos,
@@ -37,7 +38,6 @@ from colorlib.data import (
     draw_split,
     fit,
     fit_frame,
-    is_near_gray,
     load_padded,
     mean_chroma,
     prepare,
@@ -71,7 +71,7 @@ def crops() -> list[np.ndarray]:
         height, width = rng.integers(40, 160, 2)
         top, left = (rng.integers(0, room - part) for room, part in zip(photo.shape, (height, width), strict=False))
         cut = photo[top : top + height, left : left + width].copy()
-        if not is_near_gray(cut):
+        if mean_chroma(cut) >= NEAR_GRAY:
             cuts.append(cut)
     return cuts
 

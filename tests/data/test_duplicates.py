@@ -66,7 +66,7 @@ def test_a_mirrored_photo_never_validates_what_trains(real_paths, tmp_path):
         assert any("validation" in side for side in sides.values())
 
 
-def test_several_folders_make_one_set(real_paths, tmp_path):
+def test_several_folders_make_one_set(real_paths, tmp_path, monkeypatch):
     for name, paths in {"sea": real_paths[:1], "land": real_paths[1:3]}.items():
         (tmp_path / name / "calm").mkdir(parents=True)
         for path in paths:
@@ -75,5 +75,7 @@ def test_several_folders_make_one_set(real_paths, tmp_path):
     assert sorted({source.category for source in sources}) == ["land/calm", "sea/calm"]
     assert [source.name for source in sources] == sorted(source.name for source in sources)
     assert all((tmp_path / source.name).samefile(source.path) for source in sources)
+    monkeypatch.chdir(tmp_path / "sea")
+    assert [s.name for s in folder_sources(".", "../land")] == [s.name for s in sources]  # by what they are called
     with pytest.raises(ColorlibError, match="two folders are called calm"):
         folder_sources(tmp_path / "sea" / "calm", tmp_path / "land" / "calm")

@@ -110,6 +110,14 @@ def test_what_is_written_says_that_it_is_srgb(tmp_path: Path, suffix: str) -> No
     assert again.read_bytes() == target.read_bytes()
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_gray_picture_bears_no_profile_of_colors(tmp_path: Path, suffix: str) -> None:
+    """PNG forbids it, and programs complain of it: a profile for RGB does not go with one channel."""
+    write_photo(tmp_path / f"map{suffix}", np.zeros((4, 4), np.uint8))
+    with Image.open(tmp_path / f"map{suffix}") as image:
+        assert image.mode == "L" and "icc_profile" not in image.info
+
+
 def test_the_color_space_in_exif_is_srgb_too(tmp_path: Path) -> None:
     with Image.open(copy(corpus.archive_jpeg(tmp_path), ".jpg")) as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[40961] == 1

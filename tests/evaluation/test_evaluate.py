@@ -18,10 +18,10 @@ from colorlib.evaluation import (
     area_under_accuracy,
     bin_accuracy,
     colorfulness,
-    evaluate_photos,
     logits_and_target,
     measure,
     psnr,
+    to_json,
 )
 from colorlib.models import build
 from colorlib.prediction import Colorizer
@@ -198,7 +198,7 @@ def test_evaluation_of_a_few_photos(n, histogram, real_paths, two_photos):
     colorizer = Colorizer(build("ColorUNet", n), ColorBins.from_histogram(histogram, n), input_size=48)
     paths = real_paths[:4]
     baselines = Baselines.measure(two_photos)
-    scores = evaluate_photos(colorizer, paths, baselines, temperature=0.7, size=64)
+    scores = to_json(measure(colorizer, paths, baselines, temperature=0.7, size=64).summary())
     json.dumps(scores)
     assert {"truth", "model", *BASELINES} <= scores.keys()
     for name, row in scores.items():
@@ -229,7 +229,7 @@ def test_no_photos_to_evaluate_is_an_error(colorizer, two_photos, tmp_path):
     (tmp_path / "notes.jpg").write_text("not a photo")
     for paths in ([], [tmp_path / "notes.jpg"]):
         with pytest.raises(ColorlibError):
-            evaluate_photos(colorizer, paths, Baselines.measure(two_photos))
+            measure(colorizer, paths, Baselines.measure(two_photos))
 
 
 @pytest.mark.parametrize("values", [{}, {"mean_color": [0, 0]}, {"mean_color": "gray", "luma_mean": []}, [1]])

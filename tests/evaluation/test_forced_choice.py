@@ -115,6 +115,19 @@ def test_a_whole_test_answered_rightly_but_once(tmp_path):
     assert "25%" in message.value and all(button.disabled for button in buttons.children) and screen.value == ""
 
 
+def test_an_answer_that_cannot_be_written_is_not_lost_in_silence(tmp_path):
+    (tmp_path / "answers").write_text("no folder")
+    panel = trial_panel(make_trials(NAMES, 0), lambda name: (REAL, RECOLORED), tmp_path / "answers" / "a.csv")
+    message, start, buttons, screen = panel.children
+    start.click()
+    first = screen.value
+    buttons.children[0].click()
+    assert "alert" in message.value and "cannot write answers" in message.value and screen.value == first
+    (tmp_path / "answers").unlink()
+    buttons.children[0].click()
+    assert message.value.startswith("2 of 9") and len(read_answers(tmp_path / "answers" / "a.csv")) == 1
+
+
 def test_pictures_vanish_after_their_time(tmp_path):
     for seconds in (1.0, 0.0):
         panel = trial_panel(make_trials(NAMES, 0), lambda name: (REAL, RECOLORED), tmp_path / "a.csv", seconds)

@@ -235,6 +235,9 @@ def test_imagenet_is_known_by_its_thousand_folders(tmp_path):
     photo = tmp_path / "n00000007" / "a.JPEG"
     photo.touch()
     assert perceptual.labels_by_folder(tmp_path) == {photo: 7}
+    (tmp_path / "stray.jpg").touch()  # a photo of no class would have no label, in the middle of an evaluation
+    assert perceptual.labels_by_folder(tmp_path) is None
+    (tmp_path / "stray.jpg").unlink()
     (tmp_path / "n00000999").rmdir()
     assert perceptual.labels_by_folder(tmp_path) is None and perceptual.labels_by_folder(photo) is None
 

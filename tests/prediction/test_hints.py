@@ -100,16 +100,6 @@ def test_any_size_keeps_its_luma_and_takes_the_hint(colorizer, shape, refined):
     torch.testing.assert_close(chroma_of(to_tensor(picture))[:, row, column], torch.tensor(BLUE), atol=0.01, rtol=0)
 
 
-def test_refined_without_hints_is_refined(colorizer, real_photos):
-    from colorlib.prediction import colorize_refined
-
-    both = (
-        f(real_photos[0])
-        for f in (GuidedColorizer(colorizer, [], True).colorize, lambda p: colorize_refined(colorizer, p))
-    )
-    np.testing.assert_array_equal(*both)
-
-
 # The palette
 
 

@@ -10,10 +10,10 @@ from colorlib import ColorlibError
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import fit, to_tensor
 from colorlib.prediction import (
+    GuidedColorizer,
     Seeds,
     affinities,
     choose_seeds,
-    colorize_refined,
     laplacian,
     propagate,
     refine,
@@ -139,25 +139,14 @@ def test_seeds_are_the_surest_and_as_many_as_asked():
     assert choose_seeds(confidence, 1e-9).sum() == 1
 
 
-@pytest.mark.parametrize(("height", "width"), [(20, 30), (21, 29), (3, 3), (1, 1)])
-def test_seeds_keep_their_distance(height, width):
-    confidence = torch.rand(height, width, generator=torch.Generator().manual_seed(1))
-    mask = choose_seeds(confidence, 1.0, spacing=4)
-    assert mask.shape == confidence.shape and mask.sum() == -(-height // 4) * -(-width // 4)
-    for top in range(0, height, 4):
-        for left in range(0, width, 4):
-            square = slice(top, top + 4), slice(left, left + 4)
-            assert mask[square].sum() == 1 and confidence[square][mask[square]] == confidence[square].max()
-
-
 def test_equal_confidence_gives_as_many_seeds():
     assert choose_seeds(torch.ones(10, 10), 0.3).sum() == 30
 
 
-@pytest.mark.parametrize("wrong", [{"coverage": 0.0}, {"coverage": 1.1}, {"spacing": 0}])
-def test_impossible_seeds_are_refused(wrong):
+@pytest.mark.parametrize("coverage", [0.0, 1.1])
+def test_impossible_seeds_are_refused(coverage):
     with pytest.raises(ColorlibError, match="of seeds must be"):
-        choose_seeds(torch.rand(4, 4), **wrong)
+        choose_seeds(torch.rand(4, 4), coverage)
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -187,7 +176,7 @@ def test_colors_spread_over_any_size(spread, shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_size_keeps_its_luma(colorizer, shape):
     photo = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    result = colorize_refined(colorizer, photo)
+    result = GuidedColorizer(colorizer, refined=True).colorize(photo)
     assert result.shape == (*shape, 3) and result.dtype == np.uint8
     assert abs(luma_of(to_tensor(result)) * 255 - torch.from_numpy(photo)).max() <= 1.01
 
@@ -200,21 +189,21 @@ def test_a_large_photo_is_solved_small(colorizer, real_paths, monkeypatch):
     seen = []
     monkeypatch.setattr(propagation, "laplacian", lambda luma: seen.append(luma.shape) or laplacian(luma))
     photo = np.asarray(Image.open(real_paths[0]).convert("RGB").resize((1500, 700)))
-    assert colorize_refined(colorizer, photo).shape == (700, 1500, 3)
+    assert GuidedColorizer(colorizer, refined=True).colorize(photo).shape == (700, 1500, 3)
     assert max(max(shape) for shape in seen) == propagation.SOLVED_AT
 
 
 def test_a_constant_picture_and_a_regression(colorizer, tmp_path):
     flat = np.full((30, 40), 77, np.uint8)
-    assert colorize_refined(colorizer, flat).shape == (30, 40, 3)
+    assert GuidedColorizer(colorizer, refined=True).colorize(flat).shape == (30, 40, 3)
     import colorlib
 
     with pytest.raises(ColorlibError, match="regression"):
-        colorize_refined(colorlib.load("colorunet-l2"), flat)
+        GuidedColorizer(colorlib.load("colorunet-l2"), refined=True).colorize(flat)
 
 
 def test_refined_equals_the_parts_put_together(colorizer, real_photos):
-    """`colorize_refined` on a photo of the network's own size is `refine` and `merge_luma_chroma`, nothing more."""
+    """`GuidedColorizer` on a photo of the network's own size is `refine` and `merge_luma_chroma`, nothing more."""
     from colorlib.prediction import annealed_mean
 
     photo = fit(real_photos[0], colorizer.input_size)
@@ -222,5 +211,5 @@ def test_refined_equals_the_parts_put_together(colorizer, real_photos):
     logits = colorizer.logits(luma)
     chroma = refine(luma, annealed_mean(logits, colorizer.bins.colors, 0.5), logits.softmax(0).amax(0))
     expected = (merge_luma_chroma(luma, chroma) * 255).round().byte().movedim(0, -1).numpy()
-    difference = abs(colorize_refined(colorizer, photo, 0.5).astype(int) - expected)
+    difference = abs(GuidedColorizer(colorizer, refined=True).colorize(photo, 0.5).astype(int) - expected)
     assert difference.max() <= 1

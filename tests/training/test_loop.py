@@ -504,6 +504,13 @@ def test_short_runs_tell_learning_rates_apart(in_tiny_world):
     assert sweep_learning_rates(config, rates=(0.01,), steps=12)[0.01] == curves[0.01]
 
 
+def test_short_runs_too_want_a_batch_that_can_be_shared(in_tiny_world, monkeypatch):
+    monkeypatch.setattr("colorlib.parallel.rank_and_world_size", lambda: (0, 3))
+    config = TrainingConfig.from_yaml(in_tiny_world / "config.yaml", batch_size=4)
+    with pytest.raises(ColorlibError, match="batch of 4 cannot be shared by 3 processes"):
+        sweep_learning_rates(config, rates=(0.01,), steps=1)
+
+
 def test_the_shell_only_tries_learning_rates(in_tiny_world, monkeypatch, capsys):
     curves = {0.002: [3.5, 3.0, 2.5], 0.02: [3.5, 9.0, 7.0]}
     monkeypatch.setattr(loop, "sweep_learning_rates", lambda config: curves)
