@@ -7,6 +7,7 @@ from PIL import Image
 from colorlib.data import Cache, bundled, prepare
 from colorlib.data.sources import folder_sources
 from colorlib.files import read_rows
+from colorlib.prediction import Colorizer
 from colorlib.training import TrainingConfig
 from experiments import ablations
 
@@ -86,3 +87,11 @@ def test_what_is_counted_in_other_bins_is_not_compared():
         _, _, accuracy, gain, _, nll = rows[pair]
         assert accuracy == "–" and nll == "– |" and gain != "–", pair
     assert "–" not in rows["lam-1 − base"] and "–" not in rows["as-published − as-written"]
+
+
+def test_the_last_of_the_temperatures_is_tried_too(opinionated_network, tiny_bins):
+    """Of a gray photo every colour is wrong: the flattest answer, nearest to gray, is the best."""
+    judge = object.__new__(ablations.Judge)  # without the bundled photos
+    judge.to_choose_on = [np.full((64, 64, 3), 128, np.uint8)]
+    colorizer = Colorizer(opinionated_network, tiny_bins, record={"input_size": 64})
+    assert judge.best_temperature(colorizer) == max(ablations.TEMPERATURES) == 5.0
