@@ -40,6 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     twins = {"model": colorlib.load(args.classes), "against": colorlib.load(args.regression)}
     require_twins(*twins.values())
+    args.out.mkdir(parents=True, exist_ok=True)
     lines = [introduction(twins)]
     with tempfile.TemporaryDirectory() as scratch:
         sets = {"The bundled validation photos": [photo.path for photo in bundled("validation")]}

@@ -51,10 +51,10 @@ def test_a_table_says_in_what_the_trainings_differ_and_who_is_closer(
     one, other = tmp_path / "one.safetensors", tmp_path / "other.safetensors"
     save_checkpoint(one, classes.model, tiny_bins, classes.record)
     save_checkpoint(other, build("ColorUNet", 2), tiny_bins, record() | {"output": "chroma"})
-    arguments = [one, other, "--photos", tmp_path / "photos", "--out", tmp_path]
+    arguments = [one, other, "--photos", tmp_path / "photos", "--out", tmp_path / "out"]
     monkeypatch.setattr(sys, "argv", ["twin", *map(str, arguments)])
     twin.main()
-    text = (tmp_path / "twin.md").read_text()
+    text = (tmp_path / "out" / "twin.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     assert "* part 1 of 2: loss (cross_entropy, l2), max_steps (7, None)" in text
     assert (
