@@ -410,8 +410,8 @@ def plot_influence(figure: Figure, maps: dict[str, np.ndarray], marked: dict[str
         ax.add_patch(Rectangle((-side / 2, -side / 2), side, side, fill=False, edgecolor=PALETTE[5], linewidth=1.3))
         ax.set(xticks=[-34, 0, 34], yticks=[-34, 0, 34])
         ax.set_title(f"{name}\n90 % within {side} px", fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[-4, -2, 0], label="influence")
-    bar.ax.set_yticklabels(["≤ 0.01 %", "1 %", "largest"])
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=[-4, -2, 0], label="influence, of the map's largest")
+    bar.ax.set_yticklabels(["≤ 0.01 %", "1 %", "100 %"])
 
 
 def plot_seeds(ax: Axes, parts: dict[str, dict[str, Sequence[float]]], label: str) -> None:
