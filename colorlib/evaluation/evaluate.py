@@ -19,7 +19,8 @@ from tqdm.auto import tqdm
 
 from colorlib.color.bins import ColorBins
 from colorlib.color.spaces import chroma_of, luma_of, merge_luma_chroma
-from colorlib.data.photos import fit, read_photo, to_tensor, to_uint8
+from colorlib.data.datasets import decode_photo
+from colorlib.data.photos import fit, to_tensor, to_uint8
 from colorlib.errors import ColorlibError
 from colorlib.evaluation.confidence import aurc, calibration_error, reliability_table, top_score
 from colorlib.evaluation.intervals import Interval, bootstrap, jackknife
@@ -195,10 +196,9 @@ def measure(
     result, bins = Evaluation(), colorizer.bins
     temperature = colorizer.temperature if temperature is None else temperature
     for path in tqdm(paths, desc="evaluating", unit="photo", leave=False, disable=None):
-        try:
-            rgb = fit(read_photo(path), size)
-        except ColorlibError as error:
-            result.left_out[path] = str(error)
+        rgb = decode_photo(path, size)
+        if isinstance(rgb, str):
+            result.left_out[path] = rgb
             continue
         truth = to_tensor(rgb).to(colorizer.device)
         score = partial(_score, truth=truth, weights=rarity(truth), path=path, judges=judges or {})

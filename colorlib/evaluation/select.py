@@ -15,9 +15,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from colorlib.color.spaces import chroma_of, unit_rgb
-from colorlib.data.datasets import PaddedPhotos
+from colorlib.data.datasets import PaddedPhotos, decode_photo
 from colorlib.data.finding import find_photos
-from colorlib.data.photos import fit, read_photo, to_tensor
+from colorlib.data.photos import fit, to_tensor
 from colorlib.evaluation.evaluate import Baselines, measure, to_json
 from colorlib.evaluation.metrics import colorfulness, psnr, stain_area
 from colorlib.models.checkpoints import load_checkpoint, save_checkpoint
@@ -170,11 +170,17 @@ def photos_to_choose_on(config: TrainingConfig, validation: PaddedPhotos) -> tup
         some = validation.take(torch.arange(len(validation))[:: _every(len(validation))])
         sizes = some.sizes.tolist()
         return [rgb[:h, :w].numpy() for rgb, (h, w) in zip(some.rgb.cpu(), sizes, strict=True)], "held-out photos"
-    paths = [photo for folder in config.validation_photos for photo in find_photos(folder)]
-    where = "held-out photos" if paths else "bundled training photos"
-    paths = paths or [photo.path for photo in bundled_here("train")]
-    return [fit(read_photo(path), max(256, config.image_size)) for path in paths[:: _every(len(paths))]], where
+    size = max(256, config.image_size)
+    if held_out := _some_of([photo for folder in config.validation_photos for photo in find_photos(folder)], size):
+        return held_out, "held-out photos"
+    return _some_of([photo.path for photo in bundled_here("train")], size), "bundled training photos"
+
+
+def _some_of(paths: Sequence[Path], size: int) -> list[np.ndarray]:
+    """Those of some photos that can be read: a training has left out the others, too."""
+    decoded = (decode_photo(path, size) for path in paths[:: _every(len(paths))])
+    return [rgb for rgb in decoded if not isinstance(rgb, str)]
 
 
 def _every(count: int) -> int:
-    return -(-count // MOST_TO_CHOOSE_ON)
+    return max(1, -(-count // MOST_TO_CHOOSE_ON))

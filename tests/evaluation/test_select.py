@@ -96,6 +96,18 @@ def test_held_out_photos_are_chosen_on_where_there_are_any(real_paths, tmp_path,
     assert max(max(rgb.shape[:2]) for rgb in larger) == 320
 
 
+def test_a_damaged_photo_among_those_held_out_is_left_out(real_paths, tmp_path, monkeypatch):
+    """The training has left it out, too: it must not fail when all is done."""
+    monkeypatch.setattr(select, "bundled_here", lambda split: [SimpleNamespace(path=p) for p in real_paths[:2]])
+    (tmp_path / "bad.jpg").write_text("not a photo")
+    config = TrainingConfig(validation_photos=[str(tmp_path)])
+    chosen, where = select.photos_to_choose_on(config, load_padded(real_paths[:1], 48)[0])
+    assert len(chosen) == 2 and where == "bundled training photos"
+    (tmp_path / "good.jpg").write_bytes(real_paths[3].read_bytes())
+    chosen, where = select.photos_to_choose_on(config, load_padded(real_paths[:1], 48)[0])
+    assert len(chosen) == 1 and where == "held-out photos"
+
+
 def test_certify_completes_a_checkpoint(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
     path = tmp_path / "net.safetensors"
     save_checkpoint(path, opinionated_network, tiny_bins, {"training": {"seed": 3}})
