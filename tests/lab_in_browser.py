@@ -10,12 +10,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from colorlib.files import PROJECT
 
@@ -23,22 +22,32 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync""".split()
 PICTURE = ".jupyter-widgets img"
+IDLE = "(ipykernel) | Idle"  # in JupyterLab's status bar
 MINUTE = 60_000  # milliseconds; on a busy machine things take their time, and that is no failure
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
-    """An empty page. Without Chromium the test is skipped, except where CI says that it has to run."""
+def chromium() -> Iterator[BrowserContext]:
+    """A browser. Without Chromium the test is skipped, except where CI says that it has to run."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("CI is set, so the browser tests have to run, but there is no chromium: install it")
         pytest.skip("needs chromium, which is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(MINUTE)
-        yield page
+        yield browser.new_context(viewport={"width": 1400, "height": 1000})
         browser.close()
+
+
+@contextmanager
+def new_page(browser: BrowserContext) -> Iterator[Page]:
+    """An empty page."""
+    page = browser.new_page()
+    page.set_default_timeout(MINUTE)
+    try:
+        yield page
+    finally:
+        page.close()
 
 
 def options_of_make_lab() -> list[str]:
@@ -72,42 +81,17 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     with open(folder / "server.log", "w") as log:
         server = subprocess.Popen(command, env=os.environ | own | {"PYTHONPATH": paths}, stdout=log, stderr=log)
     try:
-        for _ in range(120):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2)
                 break
             except OSError:
                 assert server.poll() is None, (folder / "server.log").read_text()
-                time.sleep(1)
+                time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token=test"
     finally:
         server.terminate()
         server.wait(60)
-
-
-def copy_without_outputs(path: Path, folder: Path) -> Path:
-    """A fresh copy of a notebook, as a student opens it."""
-    notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, folder / path.name)
-    return folder / path.name
-
-
-def run_all_cells(page: Page, address: str) -> None:
-    """Open a notebook, wait for its kernel, choose Run All Cells, and wait for the picture in its first panel."""
-    page.goto(address, timeout=2 * MINUTE)
-    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=2 * MINUTE)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(PICTURE).first.wait_for(state="attached", timeout=8 * MINUTE)
-    for _ in range(4):
-        with suppress(Error):  # JupyterLab may be drawing the panel again: its element is gone then, and back at once
-            page.locator(PICTURE).first.scroll_into_view_if_needed()
-            return
-        page.wait_for_timeout(500)
-    page.locator(PICTURE).first.scroll_into_view_if_needed()
 
 
 def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:

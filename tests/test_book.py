@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from lab_in_browser import browser_page
+from lab_in_browser import chromium, new_page
 from playwright.sync_api import Page
 
 import colorlib
@@ -157,7 +157,7 @@ def address(site: Path) -> Iterator[str]:
 def browser(address: str) -> Iterator[tuple[Page, list[str]]]:
     """An empty page, and what went wrong in it so far: errors on the console, failures, requests to other machines."""
     troubles: list[str] = []
-    with browser_page() as page:
+    with chromium() as window, new_page(window) as page:
         page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url}"))

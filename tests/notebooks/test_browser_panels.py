@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from lab_in_browser import MINUTE, after, browser_page, drag, jupyterlab
-from playwright.sync_api import Locator, Page, TimeoutError
+from lab_in_browser import IDLE, MINUTE, after, chromium, drag, jupyterlab, new_page
+from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
 
 from colorlib.course import NOTEBOOKS
 from colorlib.course.plots import GAP
@@ -49,7 +49,15 @@ PANELS: dict[str, dict[str, object]] = {  # every notebook with a panel, and par
     "12_seeds_and_hints": {"photo_count": 2},
     "13_paper_vs_code": {"photo_count": 2},
 }
-OWN = {"04_colorunet", "06_temperature", "07_confidence_maps", "08_color_histograms", "12_seeds_and_hints"}  # own tests
+OWN = {
+    "00_start_here",
+    "02_weight_maps",
+    "04_colorunet",
+    "06_temperature",
+    "07_confidence_maps",
+    "08_color_histograms",
+    "12_seeds_and_hints",
+}  # own tests
 MAKERS = ("panel", "hint_panel", "trial_panel")  # the functions that make one
 BARS = GAP + 110  # below the photos of notebook 06
 PANEL = ".colorlib-panel"
@@ -83,6 +91,14 @@ def makes_a_panel(source: str) -> bool:
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def whole(stem: str) -> nbformat.NotebookNode:
+    """A notebook as a student opens it."""
+    cells = code_cells(NOTEBOOKS / f"{stem}.ipynb")
+    for cell in cells:
+        cell.outputs, cell.execution_count = [], None
+    return notebook_of(cells)
 
 
 def notebook_of(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
@@ -119,16 +135,23 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, str]]:
         yield folder, address
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """One browser, too, which needs to load JupyterLab's programs only once."""
+    with chromium() as browser:
+        yield browser
+
+
 @contextmanager
-def run_in(lab: tuple[Path, str], stem: str, content: nbformat.NotebookNode) -> Iterator[Page]:
+def run_in(lab: tuple[Path, str], browser: BrowserContext, stem: str, content: nbformat.NotebookNode) -> Iterator[Page]:
     """A page with a notebook of that name, all of its cells run, its panel in view."""
     folder, address = lab
     nbformat.write(content, folder / f"{stem}.ipynb")
-    with browser_page() as page:
+    with new_page(browser) as page:
         # A workspace of its own: JupyterLab would open the notebooks of earlier tests again, with their panels.
         own = address.replace("/lab/tree/", f"/lab/workspaces/{stem}/tree/")
         page.goto(own.format(name=f"{stem}.ipynb"), timeout=3 * MINUTE)
-        idle = page.get_by_text("(ipykernel) | Idle")
+        idle = page.get_by_text(IDLE)
         idle.wait_for(timeout=3 * MINUTE)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -139,9 +162,9 @@ def run_in(lab: tuple[Path, str], stem: str, content: nbformat.NotebookNode) -> 
 
 
 @pytest.fixture
-def opened(request, lab) -> Iterator[Page]:
+def opened(request, lab, browser) -> Iterator[Page]:
     """A page with the shortened notebook of the test's parameter, run, its panel in view."""
-    with run_in(lab, request.param, shortened(request.param)) as page:
+    with run_in(lab, browser, request.param, shortened(request.param)) as page:
         yield page
 
 
@@ -242,19 +265,19 @@ def test_every_notebook_with_a_panel_is_in_the_table():
 
 
 @pytest.mark.slow
-def test_a_panel_broken_on_purpose_is_noticed(lab, own_photo, monkeypatch):
+def test_a_panel_broken_on_purpose_is_noticed(lab, browser, own_photo, monkeypatch):
     cells = [nbformat.v4.new_code_cell(source) for source in ("1 / 0", "print('never reached')")]
-    with pytest.raises(AssertionError, match="ZeroDivisionError"), run_in(lab, "error", notebook_of(cells)):
+    with pytest.raises(AssertionError, match="ZeroDivisionError"), run_in(lab, browser, "error", notebook_of(cells)):
         pass
-    with run_in(lab, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)])) as page:
+    with run_in(lab, browser, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)])) as page:
         dead, fails = (page.locator(CONTROLS).nth(place) for place in range(2))
-        monkeypatch.setattr("lab_in_browser.MINUTE", 5_000)  # long enough for nothing to happen
+        monkeypatch.setattr("lab_in_browser.MINUTE", 2_000)  # long enough for nothing to happen
         with pytest.raises(TimeoutError):
             after(page, change(page, dead, own_photo))
         assert errors(page) == []
-        page.set_default_timeout(5_000)
         with pytest.raises(TimeoutError):
             after(page, change(page, fails, own_photo))
+        page.locator(ERRORS).first.wait_for()
         (told,) = errors(page)
         assert told.startswith("ZeroDivisionError")
 
@@ -263,6 +286,41 @@ def test_a_panel_broken_on_purpose_is_noticed(lab, own_photo, monkeypatch):
 @pytest.mark.parametrize(("opened", "stem"), [(stem, stem) for stem in PANELS if stem not in OWN], indirect=["opened"])
 def test_every_control_moves_the_picture(opened, stem, own_photo):
     move_every_control(opened, stem, own_photo)
+
+
+@pytest.mark.slow
+def test_a_whole_notebook_and_lambda_by_mouse_keyboard_and_list(lab, browser, own_photo):
+    with run_in(lab, browser, "02_weight_maps", whole("02_weight_maps")) as page:
+        page.get_by_text("lambda_for: not started yet").wait_for()  # the last cell has run, too
+        assert page.locator(".noUi-handle").count() == 1
+        before, now = after(page, drag(page, 0, 60))
+        assert number(now, "λ = ") > 1.5 * number(before, "λ = ")
+        assert number(before, "λ = ") == pytest.approx(0.05, rel=0.01)
+        before, now = after(page, press(page, 0, "ArrowLeft"))
+        assert number(now, "λ = ") < number(before, "λ = ")
+        bins = page.locator(f"{PANEL} select")
+        before, now = after(page, lambda: bins.select_option("k-means [ours]"))
+        assert "authors' code" in before and "k-means [ours]" in now
+        move_every_control(page, "02_weight_maps", own_photo)
+
+
+@pytest.mark.slow
+@notebook("00_start_here")
+def test_your_own_photo(opened, own_photo, synthetic_photo, tmp_path):
+    before, now = after(opened, choose_file(opened, own_photo))
+    assert before.startswith("an example") and now.startswith("your photo")
+    assert natural_size(opened)[0] == 2 * synthetic_photo.shape[1]  # gray and coloured, side by side
+
+    grain = np.random.default_rng(0).integers(0, 256, (2100, 2000, 3), np.uint8)  # which no PNG makes smaller
+    write_photo(tmp_path / "large.png", grain)
+    assert (tmp_path / "large.png").stat().st_size > 12_000_000
+    before, now = after(opened, choose_file(opened, tmp_path / "large.png"))
+    assert now.startswith("your photo")
+    move_every_control(opened, "00_start_here", own_photo)
+
+    (tmp_path / "notes.jpg").write_text("not a picture")
+    choose_file(opened, tmp_path / "notes.jpg")()
+    opened.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()
 
 
 @pytest.mark.slow
