@@ -5,7 +5,9 @@
 CLASSES is a checkpoint that chooses among colours, L2 its twin, which gives the colour itself by squared error (the
 paper's §1 argues against that one). Both are measured as `experiments.heldout` does, on the bundled validation photos
 and, with ``--photos``, on others that neither was trained on: their closeness to the truth, the rebalanced AuC, and how
-colourful they are. twin.md holds the tables and what the checkpoints' records say of the trainings.
+colourful they are. A temperature makes the classifier's pictures livelier; the twin's answer is multiplied for that,
+what it gives as (U, V) made 1.25 to 2 times as long. twin.md holds the tables and what the checkpoints' records say
+of the trainings.
 """
 
 import argparse
@@ -15,18 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from tqdm.auto import tqdm
+
 import colorlib
 from colorlib.cli.shared import guarded
-from colorlib.data import bundled
+from colorlib.data import bundled, fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
 from colorlib.models import count_parameters
-from colorlib.prediction import Colorizer
-from experiments.heldout import measure_gray, measure_network, report
+from colorlib.prediction import Colorizer, upsample_and_merge
+from experiments.heldout import JUDGED, SIDE, Scores, measure_gray, measure_network, report, scores_of
 from experiments.scores import held_out, thinned
 
 HERE = Path(__file__).parent
 MUST_AGREE = ("model", "image_size", "crop", "batch_size", "augment")
+FACTORS = (1.0, 1.25, 1.5, 1.75, 2.0)  # by which the twin's colours are multiplied
 NO_MATTER = ("init_from", "photos", "validation_photos", "out_dir", "device", "compile", "checkpoint_minutes")
 
 
@@ -90,9 +96,8 @@ def introduction(twins: dict[str, Colorizer]) -> str:
         f"{twins['model'].record['training']['config']['model']}, {numbers} parameters. In their trainings differ:\n",
     ]
     for number, (one, other) in enumerate(zip(*parts, strict=True), 1):
-        differ = [
-            f"{key} ({one.get(key)}, {other.get(key)})" for key in {**one, **other} if one.get(key) != other.get(key)
-        ]
+        known = [key for key in one if key in other]  # a record knows nothing of settings that came after it
+        differ = [f"{key} ({one[key]}, {other[key]})" for key in known if one[key] != other[key]]
         lines.append(f"* part {number} of {len(parts[0])}: {', '.join(differ)}")
     return "\n".join(lines)
 
@@ -100,8 +105,21 @@ def introduction(twins: dict[str, Colorizer]) -> str:
 def tables(twins: dict[str, Colorizer], paths: Sequence[Path]) -> list[str]:
     """The means with their intervals, and the differences over the same photos."""
     found = {name: measure_network(colorizer, paths) for name, colorizer in twins.items()}
-    names = {"model": "choosing", "against": "L2", "gray": "gray"}
+    found["scaled"] = measure_scaled(twins["against"], paths)
+    names = {"model": "choosing", "against": "L2", "scaled": "L2 times a factor (for T)", "gray": "gray"}
     return [f"{len(paths)} photos.\n", *report(found, *measure_gray(paths), names)[1:]]
+
+
+def measure_scaled(regression: Colorizer, paths: Sequence[Path]) -> Scores:
+    """Every photo recoloured by the twin, its chrominance multiplied by each of `FACTORS`."""
+    values = np.zeros((len(FACTORS), len(paths), len(JUDGED)))
+    for column, path in enumerate(tqdm(paths, desc="multiplying", unit="photo", disable=None)):
+        rgb = fit(read_photo(path), SIDE)
+        truth, luma = to_tensor(rgb), regression.input_luma(rgb)
+        chroma = regression.chroma(luma)
+        for row, factor in enumerate(FACTORS):
+            values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, factor * chroma)), truth)
+    return Scores(FACTORS, 1.0, values)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import torch
 
 from colorlib import ColorlibError
 from colorlib.models import build, save_checkpoint
@@ -19,7 +20,7 @@ def record(photos: int = 9, before: int = 1, **settings) -> dict:
 
 @pytest.fixture
 def classes(opinionated_network, tiny_bins) -> Colorizer:
-    return Colorizer(opinionated_network, tiny_bins, record=record(loss="cross_entropy", max_steps=7))
+    return Colorizer(opinionated_network, tiny_bins, record=record(loss="cross_entropy", seed=7))
 
 
 def regression(bins, **changes) -> Colorizer:
@@ -56,7 +57,17 @@ def test_a_table_says_in_what_the_trainings_differ_and_who_is_closer(
     twin.main()
     text = (tmp_path / "out" / "twin.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
-    assert "* part 1 of 2: loss (cross_entropy, l2), max_steps (7, None)" in text
+    assert "* part 1 of 2: loss (cross_entropy, l2)\n" in text
     assert (
         "3 photos." in text and "1 photos." in text and "| choosing, own | 0.4 |" in text and "| L2, own | 1 |" in text
     )
+
+
+def test_a_factor_makes_the_twin_livelier_and_one_leaves_it_as_it_is(tiny_bins, real_paths):
+    colorizer = regression(tiny_bins)
+    with torch.no_grad():
+        colorizer.model.output[-1].bias.fill_(0.1)  # one colour for all, so that its pictures have any
+    plain, scaled = twin.measure_network(colorizer, real_paths[:2]), twin.measure_scaled(colorizer, real_paths[:2])
+    assert scaled.at(1.0) == pytest.approx(plain.at(1.0))
+    vividness = [scaled.at(factor)[:, 2].mean() for factor in twin.FACTORS]
+    assert vividness == sorted(vividness) and vividness[-1] > 1.2 * vividness[0] > 0
