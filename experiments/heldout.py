@@ -92,15 +92,21 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def measure_network(colorizer: Colorizer, paths: Sequence[Path]) -> Scores:
-    """Every photo recoloured at every temperature, from one run of the network."""
+def measure_network(colorizer: Colorizer, paths: Sequence[Path], factors: Sequence[float] = (1.0,)) -> Scores:
+    """Every photo recoloured at every temperature, from one run of the network.
+
+    A network of regression has none: its chrominance is multiplied by each of ``factors`` instead, 1 among them.
+    """
     own = colorizer.temperature
-    temperatures = (1.0,) if colorizer.is_regression else tuple(sorted({*TEMPERATURES, own}))
+    temperatures = tuple(factors) if colorizer.is_regression else tuple(sorted({*TEMPERATURES, own}))
     values = np.zeros((len(temperatures), len(paths), len(JUDGED)))
     for column, path in enumerate(tqdm(paths, desc="colouring", unit="photo", disable=None)):
         rgb = fit(read_photo(path), SIDE)
         truth, luma = to_tensor(rgb), colorizer.input_luma(rgb)
-        for row, chroma in enumerate(chroma_by_temperature(colorizer, luma, temperatures)):
+        answers = chroma_by_temperature(colorizer, luma, temperatures)
+        if colorizer.is_regression:
+            answers = (factor * chroma for chroma in answers for factor in factors)
+        for row, chroma in enumerate(answers):
             values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, chroma)), truth)
     return Scores(temperatures, own, values)
 

@@ -6,7 +6,8 @@ is such a mean (MODEL_CARD.md). ``--shares 0.3 0.7`` weighs them; ``--photos FOL
 mean, on photos that none of them was trained on.
 
 The mean takes bins and record from the first, and answers with its λ: the others are brought to it before. The record
-says of what it is the mean.
+says of what it is the mean. ``--lams 0.2 0.5 0.7`` tries other λ on the photos, and lets the mean answer with that of
+the highest PSNR among those whose pictures have 85 % of the photos' colour (`Frontier.lively`).
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,7 +24,7 @@ from colorlib.cli.shared import guarded
 from colorlib.color import ColorBins
 from colorlib.data import find_photos, fit, read_photo
 from colorlib.errors import ColorlibError
-from colorlib.evaluation import measure_frontier
+from colorlib.evaluation import AS_COLORFUL, measure_frontier
 from colorlib.models import answering_lam, find_checkpoint, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import adjust_output_bias
@@ -38,15 +40,44 @@ def main() -> None:
         "--shares", metavar="X", nargs="+", type=float, help="of each, in the same order (default: equal)"
     )
     parser.add_argument("--photos", metavar="FOLDER", type=Path, help="photos to measure them all on")
+    parser.add_argument("--lams", metavar="X", nargs="+", type=float, help="λ to choose from on these photos")
     args = parser.parse_args()
+    if args.lams and not args.photos:
+        parser.error("a λ is chosen on photos: name a folder of some with --photos")
     paths = [find_checkpoint(checkpoint) for checkpoint in args.checkpoints]
-    save_checkpoint(args.out, *average(paths, args.shares or [1.0] * len(paths)), half=True)
+    mean = average(paths, args.shares or [1.0] * len(paths))
+    save_checkpoint(args.out, *mean, half=True)
     if args.photos:
         photos = [fit(read_photo(path), SIZE) for path in find_photos(args.photos)]
         for path in [*paths, args.out]:
-            found = measure_frontier(Colorizer.load(path), photos)
-            lively = found.psnr[found.temperatures.index(found.lively())]
-            print(f"{path.name}: {found.psnr.max():.2f} dB at best, {lively:.2f} where lively")
+            measured(path.name, Colorizer.load(path), photos)
+        if args.lams:
+            save_checkpoint(args.out, *with_best_lam(*mean, args.lams, photos), half=True)
+
+
+def measured(name: str, colorizer: Colorizer, photos: Sequence[np.ndarray]) -> tuple[bool, float]:
+    """Whether some temperature makes a network's pictures lively, and their PSNR there; both are printed."""
+    found = measure_frontier(colorizer, photos)
+    column = found.temperatures.index(found.lively())
+    color, score = found.colorfulness[column], float(found.psnr[column])
+    print(
+        f"{name}: {found.psnr.max():.2f} dB at best; {score:.2f} at T = {found.lively():g}, colourfulness {color:.1f}"
+    )
+    return bool(color >= AS_COLORFUL * found.truth), score
+
+
+def with_best_lam(
+    model: nn.Module, bins: ColorBins, record: dict[str, Any], lams: Sequence[float], photos: Sequence[np.ndarray]
+) -> tuple[nn.Module, ColorBins, dict[str, Any]]:
+    """The network, answering with the λ whose pictures are best where they are lively, its bins and its record."""
+    merits = {}
+    for lam in lams:
+        adjust_output_bias(lam, model, bins, trained_with=Colorizer(model, bins, record=record).lam)
+        record = record | {"lam_inference": lam}
+        merits[lam] = measured(f"λ = {lam:g}", Colorizer(model, bins, record=record), photos)
+    best = max(merits, key=lambda lam: merits[lam])
+    adjust_output_bias(best, model, bins, trained_with=lams[-1])
+    return model, bins, record | {"lam_inference": best}
 
 
 def average(paths: Sequence[Path], shares: Sequence[float]) -> tuple[nn.Module, ColorBins, dict[str, Any]]:

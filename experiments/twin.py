@@ -17,17 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm.auto import tqdm
-
 import colorlib
 from colorlib.cli.shared import guarded
-from colorlib.data import bundled, fit, read_photo, to_tensor
+from colorlib.data import bundled
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
 from colorlib.models import count_parameters
-from colorlib.prediction import Colorizer, upsample_and_merge
-from experiments.heldout import JUDGED, SIDE, Scores, measure_gray, measure_network, report, scores_of
+from colorlib.prediction import Colorizer
+from experiments.heldout import measure_gray, measure_network, report
 from experiments.scores import held_out, thinned
 
 HERE = Path(__file__).parent
@@ -104,22 +101,9 @@ def introduction(twins: dict[str, Colorizer]) -> str:
 
 def tables(twins: dict[str, Colorizer], paths: Sequence[Path]) -> list[str]:
     """The means with their intervals, and the differences over the same photos."""
-    found = {name: measure_network(colorizer, paths) for name, colorizer in twins.items()}
-    found["scaled"] = measure_scaled(twins["against"], paths)
-    names = {"model": "choosing", "against": "L2", "scaled": "L2 times a factor (for T)", "gray": "gray"}
+    found = {name: measure_network(colorizer, paths, FACTORS) for name, colorizer in twins.items()}
+    names = {"model": "choosing", "against": "L2 (T: the factor)", "gray": "gray"}
     return [f"{len(paths)} photos.\n", *report(found, *measure_gray(paths), names)[1:]]
-
-
-def measure_scaled(regression: Colorizer, paths: Sequence[Path]) -> Scores:
-    """Every photo recoloured by the twin, its chrominance multiplied by each of `FACTORS`."""
-    values = np.zeros((len(FACTORS), len(paths), len(JUDGED)))
-    for column, path in enumerate(tqdm(paths, desc="multiplying", unit="photo", disable=None)):
-        rgb = fit(read_photo(path), SIDE)
-        truth, luma = to_tensor(rgb), regression.input_luma(rgb)
-        chroma = regression.chroma(luma)
-        for row, factor in enumerate(FACTORS):
-            values[row, column] = scores_of(to_tensor(upsample_and_merge(rgb, luma, factor * chroma)), truth)
-    return Scores(FACTORS, 1.0, values)
 
 
 if __name__ == "__main__":

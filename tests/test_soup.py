@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from colorlib import ColorlibError
 from colorlib.color import ColorBins
 from colorlib.models import build, load_checkpoint, save_checkpoint
+from colorlib.prediction import Colorizer
 from colorlib.training import adjust_output_bias
 from experiments import soup
 
@@ -17,7 +19,7 @@ def three(tmp_path: Path, tiny_bins: ColorBins) -> list[Path]:
     paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
     for seed, path in enumerate(paths):
         torch.manual_seed(seed)
-        save_checkpoint(path, build("ColorUNet", len(tiny_bins)), tiny_bins, {"seed": seed})
+        save_checkpoint(path, build("ColorUNet", len(tiny_bins)), tiny_bins, {"seed": seed, "lam_inference": 0.5})
     return paths
 
 
@@ -28,7 +30,7 @@ def test_each_weight_is_the_weighed_mean(three: list[Path]) -> None:
         if value.is_floating_point():
             expected = 0.25 * states[0][name] + 0.5 * states[1][name] + 0.25 * states[2][name]
             torch.testing.assert_close(value, expected)
-    assert record == {"seed": 0, "mean_of": {"a": 0.25, "b": 0.5, "c": 0.25}}
+    assert record == {"seed": 0, "lam_inference": 0.5, "mean_of": {"a": 0.25, "b": 0.5, "c": 0.25}}
 
 
 def test_the_mean_of_one_network_is_itself(three: list[Path]) -> None:
@@ -75,3 +77,35 @@ def test_the_command_writes_the_mean(three: list[Path], tmp_path: Path, monkeypa
     written, expected = load_checkpoint(out)[0].state_dict(), soup.average(three, [1, 2, 1])[0].state_dict()
     for name, value in written.items():
         torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)  # half precision
+
+
+def test_the_best_lambda_is_judged_where_its_pictures_are_lively(
+    three: list[Path], real_photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The highest PSNR of all does not count where no temperature makes the pictures lively."""
+    merits = {0.2: (True, 23.0), 0.5: (False, 25.0), 0.7: (True, 22.0)}
+    monkeypatch.setattr(soup, "measured", lambda name, colorizer, photos: merits[colorizer.lam])
+    model, bins, record = load_checkpoint(three[0])
+    found, _, chosen = soup.with_best_lam(model, bins, record, list(merits), real_photos[:1])
+    assert chosen["lam_inference"] == 0.2 and Colorizer(found, bins, record=chosen).lam == 0.2
+    alone = load_checkpoint(three[0])[0]
+    adjust_output_bias(0.2, alone, bins, trained_with=Colorizer(alone, bins, record=record).lam)
+    for name, value in found.state_dict().items():
+        torch.testing.assert_close(value, alone.state_dict()[name])
+
+
+def test_the_command_lets_the_mean_answer_with_another_lambda(
+    three: list[Path], tmp_path: Path, real_paths: list[Path], monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / real_paths[0].name).symlink_to(real_paths[0])
+    out = tmp_path / "mean.safetensors"
+    words = ["soup", *map(str, three), "--out", str(out), "--photos", str(tmp_path / "photos"), "--lams", "0.1", "0.9"]
+    monkeypatch.setattr("sys.argv", words)
+    soup.main()
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in told] == [path.name for path in [*three, out]] + ["λ = 0.1", "λ = 0.9"]
+    assert load_checkpoint(out)[2]["lam_inference"] in (0.1, 0.9)
+    monkeypatch.setattr("sys.argv", [word for word in words if word not in ("--photos", str(tmp_path / "photos"))])
+    with pytest.raises(SystemExit):
+        soup.main()

@@ -59,7 +59,10 @@ def test_a_table_says_in_what_the_trainings_differ_and_who_is_closer(
     assert text.strip() == capsys.readouterr().out.strip()
     assert "* part 1 of 2: loss (cross_entropy, l2)\n" in text
     assert (
-        "3 photos." in text and "1 photos." in text and "| choosing, own | 0.4 |" in text and "| L2, own | 1 |" in text
+        "3 photos." in text
+        and "1 photos." in text
+        and "| choosing, own | 0.4 |" in text
+        and "| L2 (T: the factor), own | 1 |" in text
     )
 
 
@@ -67,7 +70,7 @@ def test_a_factor_makes_the_twin_livelier_and_one_leaves_it_as_it_is(tiny_bins, 
     colorizer = regression(tiny_bins)
     with torch.no_grad():
         colorizer.model.output[-1].bias.fill_(0.1)  # one colour for all, so that its pictures have any
-    plain, scaled = twin.measure_network(colorizer, real_paths[:2]), twin.measure_scaled(colorizer, real_paths[:2])
+    plain, scaled = (twin.measure_network(colorizer, real_paths[:2], factors) for factors in ((1.0,), twin.FACTORS))
     assert scaled.at(1.0) == pytest.approx(plain.at(1.0))
     vividness = [scaled.at(factor)[:, 2].mean() for factor in twin.FACTORS]
     assert vividness == sorted(vividness) and vividness[-1] > 1.2 * vividness[0] > 0

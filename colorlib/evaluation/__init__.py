@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazily(
         "mean_by_band risk_coverage sample_pixels reliability_table top_ratio top_score",
         "evaluate": "Baselines BASELINES CONSTANT constant_forecast CONTENDERS Evaluation FINE_LEVELS "
         "format_metrics ImageMetric logits_and_target measure METRICS to_json",
-        "select": "best_input_size choose chroma_by_temperature finalize_checkpoint Frontier INPUT_SIZES "
+        "select": "AS_COLORFUL best_input_size choose chroma_by_temperature finalize_checkpoint Frontier INPUT_SIZES "
         "measure_frontier TEMPERATURES",
         "perceptual": "Classifier find_image_metrics labels_by_folder package_file read_weights recognition",
         "zhang2016": "ZhangColorizer ZhangNet",

@@ -46,11 +46,12 @@ def labels_by_folder(folder: Path) -> dict[Path, int] | None:
 
     None for other folders.
     """
-    classes = sorted(child for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    classes = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
     if len(classes) != CLASSES:
         return None
-    labels = {photo: index for index, child in enumerate(classes) for photo in find_photos(child)}
-    return labels if labels.keys() >= set(find_photos(folder)) else None
+    index = {name: number for number, name in enumerate(classes)}
+    place = {photo: photo.relative_to(folder).parts[0] for photo in find_photos(folder)}
+    return {photo: index[name] for photo, name in place.items()} if index.keys() >= set(place.values()) else None
 
 
 class Classifier:
