@@ -111,6 +111,12 @@ def grayest_by_signed_sum(colors: Tensor) -> Tensor:
     return repaired
 
 
+def grayest_by_sum_of_amounts(colors: Tensor) -> Tensor:
+    repaired = colors.clone()
+    repaired[colors.abs().sum(dim=1).argmin()] = 0
+    return repaired
+
+
 def gray_in_place(colors: Tensor) -> Tensor:
     colors[colors.norm(dim=1).argmin()] = 0
     return colors
@@ -1032,7 +1038,14 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     ],
     "share_closer": [ties_are_closer, closer_in_the_mean, closer_in_percent, closer_once_sorted],
     "nearest_bin": [farthest_bin, nearest_point, nearest_by_one_channel, nearest_by_largest_difference, distances],
-    "with_gray": [first_becomes_gray, gray_is_added, grayest_in_one_channel, grayest_by_signed_sum, gray_in_place],
+    "with_gray": [
+        first_becomes_gray,
+        gray_is_added,
+        grayest_in_one_channel,
+        grayest_by_signed_sum,
+        grayest_by_sum_of_amounts,
+        gray_in_place,
+    ],
     "smallest_n": [first_in_the_dictionary, by_the_mean, by_all_photos, strictly_above],
     "bin_frequencies": [counts, without_empty_bins, always_equal],
     "weights": [not_scaled, scaled_to_mean_one, lambda_swapped, without_n],

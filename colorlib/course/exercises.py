@@ -182,9 +182,10 @@ def _share_closer(share_closer: Callable[[list[float], list[float]], float]) -> 
 @exercise("nearest_bin")
 def _nearest_bin(nearest_bin: Callable[[Tensor, Tensor], Tensor]) -> None:
     """nearest_bin(points, colors): points (k, 2) and colours (n, 2) of the UV plane -> index (k,) of the closest."""
-    colors = torch.tensor([[0.0, 0.0], [0.2, 0.1], [-0.1, 0.3]])
+    exact = torch.float64  # prints as typed
+    colors = torch.tensor([[0.0, 0.0], [0.2, 0.1], [-0.1, 0.3]], dtype=exact)
     expect(nearest_bin(colors, colors), torch.arange(3), "For points that are the bins' own colours")
-    points = torch.tensor([[0.01, -0.02], [0.4, 0.5], [-0.4, 0.2], [0.11, 0.06]])
+    points = torch.tensor([[0.01, -0.02], [0.4, 0.5], [-0.4, 0.2], [0.11, 0.06]], dtype=exact)
     expect(nearest_bin(points, colors), torch.tensor([0, 1, 2, 1]), f"For points {points.tolist()}")
     expect(nearest_bin(points[:1], colors[1:2]), torch.tensor([0]), "For a single point and a single bin")
     generator = torch.Generator().manual_seed(1)
@@ -195,14 +196,15 @@ def _nearest_bin(nearest_bin: Callable[[Tensor, Tensor], Tensor]) -> None:
 @exercise("with_gray")
 def _with_gray(with_gray: Callable[[Tensor], Tensor]) -> None:
     """with_gray(colors): colours (n, 2) of bins -> the same in a new tensor, the one closest to gray at (0, 0)."""
-    for colors, closest in (
-        (torch.tensor([[0.2, 0.1], [0.02, -0.03], [-0.1, 0.3]]), 1),
-        (torch.tensor([[0.01, -0.2], [-0.2, 0.01], [0.1, 0.09]]), 2),
-        (torch.tensor([[-0.05, 0.0]]), 0),
+    for typed, closest in (
+        ([[0.2, 0.1], [0.02, -0.03], [-0.1, 0.3]], 1),
+        ([[0.01, -0.15], [-0.15, 0.01], [0.1, 0.09]], 2),
+        ([[-0.05, 0.0]], 0),
     ):
+        colors = torch.tensor(typed, dtype=torch.float64)  # as the bins' own colours are
         right, given = colors.clone(), colors.clone()
         right[closest] = 0
-        expect(with_gray(given), right, f"For the colours {colors.tolist()}")
+        expect(with_gray(given), right, f"For the colours {typed}")
         if not torch.equal(given, colors):
             raise WrongAnswerError("I expected a new tensor, but the colours that I gave you were changed.")
 
@@ -272,7 +274,7 @@ def _frame_mask(frame_mask: Callable[[Tensor, int], Tensor]) -> None:
     for side in (4, 6):
         right = PaddedPhotos(torch.zeros(4, side, side, 3, dtype=torch.uint8), sizes).mask()
         mask = frame_mask(sizes, side)
-        expect(mask, right, f"For sizes {sizes.tolist()} and frames of {side} x {side}")
+        expect(mask, right, f"For sizes {sizes.tolist()} and squares of {side} x {side}")
         if mask.dtype != torch.bool:
             raise WrongAnswerError(f"I expected truth values, torch.bool, and got {mask.dtype}.")
 
@@ -309,7 +311,7 @@ def _drifted(drifted: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         ("If noise of σ = 0.0173 was added to the inputs", truth + noise, everywhere, [False] * 4),
         ("If the second input is mirrored and its target is not", mirrored + noise, everywhere, second),
         ("If input and target differ in the padding only", outside, corner, [False] * 4),
-        ("If the second of four small photos in large frames is mirrored", small, corner, second),
+        ("If the second of four small photos in large squares is mirrored", small, corner, second),
     ):
         expect(drifted(luma, colors, mask), torch.tensor(right), when)
 
