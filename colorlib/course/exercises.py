@@ -108,6 +108,18 @@ def plain_number(value: Any) -> Any:
     return value
 
 
+def pair_of_numbers(got: Any, what: str) -> list[Any]:
+    """Two numbers, whether they came as a tuple, a list, an array or a tensor.
+
+    >>> pair_of_numbers(torch.tensor([0.25, 0.5]), "low and high")
+    [0.25, 0.5]
+    """
+    pair = got.tolist() if isinstance(got, (np.ndarray, Tensor)) else got
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise WrongAnswerError(f"I expected two numbers, {what}, and got {_short(got)}.")
+    return list(pair)
+
+
 def _watched(answer: Any) -> Any:
     """The answer, with an untouched stub noticed wherever the check meets it."""
     if answer is None or answer is ...:
@@ -622,10 +634,7 @@ def _find_knobs(answer: Callable[[Callable[[float, float], tuple[float, float]],
 
     for right in ((0.05, 0.3), (0.5, 0.1), (0.02, 0.9)):
         target = palette(*right)
-        got = answer(palette, target)
-        if not isinstance(got, (tuple, list)) or len(got) != 2:
-            raise WrongAnswerError(f"I expected two numbers, (λ, T), and got {_short(got)}.")
-        lam, temperature = (float(value) for value in got)
+        lam, temperature = (float(value) for value in pair_of_numbers(answer(palette, target), "(λ, T)"))
         if not (0.01 <= lam <= 1 and 0.05 <= temperature <= 1):
             raise WrongAnswerError(
                 f"I expected λ in [0.01, 1] and T in [0.05, 1], and got {lam:.3g} and {temperature:.3g}."
@@ -655,9 +664,7 @@ def _answers_needed(answer: Callable[[float], int]) -> None:
 def _paired_epochs(answer: Callable[[int, int, int, int], tuple[float, float]]) -> None:
     """paired_epochs(steps, batch, photos, copies): the epochs of the same steps, with augmentation and without."""
     for steps, batch, photos, copies in ((7, 10, 10, 7), (7400, 64, 13469, 7), (100, 8, 84, 1), (1, 1, 3, 2)):
-        got = answer(steps, batch, photos, copies)
-        if not isinstance(got, (tuple, list)) or len(got) != 2:
-            raise WrongAnswerError(f"I expected two numbers, with and without augmentation, and got {_short(got)}.")
+        got = pair_of_numbers(answer(steps, batch, photos, copies), "with and without augmentation")
         when = f"{steps} steps of {batch}, {photos} photos and {copies} copies of each"
         expect(got[0], steps * batch / (photos * copies), f"With augmentation, for {when},")
         expect(got[1], steps * batch / photos, f"Without augmentation, for {when},")
@@ -694,9 +701,7 @@ def _paired_interval(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> None:
     cases = {"If one is better by exactly 0.5 on every photo": others + 0.5}
     cases["For differences that vary a little"] = others + 0.3 * torch.rand(12, generator=generator)
     for when, ones in cases.items():
-        ends = answer(ones, others, draws)
-        if not isinstance(ends, (tuple, list)) or len(ends) != 2:
-            raise WrongAnswerError(f"I expected two numbers, the low and the high end, and got {_short(ends)}.")
+        ends = pair_of_numbers(answer(ones, others, draws), "the low and the high end")
         means = (ones - others)[draws].mean(1)
         for name, end, quantile in zip(("low", "high"), ends, (0.025, 0.975), strict=True):
             expect(end, float(means.quantile(quantile)), f"{when} and the {name} end", 1e-4)

@@ -105,3 +105,17 @@ def test_expect_is_fair_about_types(got, expected):
 def test_expect_is_firm_about_values(got, expected):
     with pytest.raises(WrongAnswerError, match="^Here I expected"):
         expect(got, expected, "Here")
+
+
+@pytest.mark.parametrize("kind", [tuple, list, np.array, torch.tensor])
+def test_two_numbers_may_come_as_an_array_or_a_tensor(kind):
+    def interval(ones, others, draws):
+        means = (ones - others)[draws].mean(1)
+        return kind([float(means.quantile(q)) for q in (0.025, 0.975)])
+
+    def epochs(steps, batch, photos, copies):
+        return kind([steps * batch / (photos * copies), steps * batch / photos])
+
+    assert verdict("paired_interval", interval)[0] and verdict("paired_epochs", epochs)[0]
+    for answer in (lambda *arguments: kind([0.5]), lambda *arguments: kind([0.5, 0.5, 0.5])):
+        assert "I expected two numbers, the low and the high end" in verdict("paired_interval", answer)[1]
