@@ -834,10 +834,10 @@ def _affinity(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
 def _relaxed(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> None:
     """relaxed(neighbours, w, given, firmness): the value that makes a pixel's part of the sum smallest."""
     neighbours, w = torch.tensor([1.0, 2.0, 3.0, 6.0]), torch.tensor([0.5, 1.0, 0.5, 0.0])
-    expect(answer(neighbours, torch.ones(4), 9.0, 0.0), torch.tensor(3.0), "For equal affinities and nothing given")
-    expect(answer(neighbours, w, 9.0, 0.0), torch.tensor(2.0), f"For affinities {_short(w)} and nothing given")
-    expect(answer(neighbours, w, 9.0, 2.0), torch.tensor(5.5), "With 9 given and a firmness of 2")
-    expect(answer(neighbours, w, 9.0, 1e9), torch.tensor(9.0), "With 9 given very firmly", 1e-4)
+    expect(answer(neighbours, torch.ones(4), 9.0, 0.0), 3.0, "For equal affinities and nothing given")
+    expect(answer(neighbours, w, 9.0, 0.0), 2.0, f"For affinities {_short(w)} and nothing given")
+    expect(answer(neighbours, w, 9.0, 2.0), 5.5, "With 9 given and a firmness of 2")
+    expect(answer(neighbours, w, 9.0, 1e9), 9.0, "With 9 given very firmly", 1e-4)
 
 
 @exercise("surest")
@@ -847,7 +847,7 @@ def _surest(answer: Callable[[Tensor, float], Tensor]) -> None:
     for coverage in (0.1, 0.5, 1.0, 0.001, 0.28, 0.27):  # of 60 pixels 16.8 are 17, and 16.2 are 16
         mask = answer(confidence, coverage)
         expect(mask, choose_seeds(confidence, coverage), f"For 60 random confidences and a coverage of {coverage}")
-        if mask.dtype != torch.bool:
+        if mask.dtype not in (torch.bool, np.bool_):
             raise WrongAnswerError(f"I expected truth values, torch.bool, and got {mask.dtype}.")
 
 
