@@ -485,6 +485,12 @@ def halves_count_alike(gains: Tensor) -> float:
     return float((odd[:, even.mean(0).argmax()].mean() + even[:, odd.mean(0).argmax()].mean()) / 2)
 
 
+def chosen_by_the_median(gains):
+    even, odd = gains[0::2], gains[1::2]
+    notes = [odd[:, even.median(0).values.argmax()], even[:, odd.median(0).values.argmax()]]
+    return float(torch.cat(notes).mean())
+
+
 def mean_temperature(logits: Tensor, colors: Tensor, temperatures: Tensor) -> Tensor:
     return torch.einsum("nhw,nc->chw", (logits / temperatures.mean()).softmax(0), colors)
 
@@ -1111,6 +1117,7 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
         chosen_within_the_half,
         one_direction_only,
         halves_count_alike,
+        chosen_by_the_median,
     ],
     "annealed_map": [mean_temperature, probabilities_divided, multiplied_by_temperature, unstable_map],
     "auroc_by_pairs": [share_of_more_sure, ties_forgotten, ties_in_full, difference_of_means],

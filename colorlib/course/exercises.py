@@ -86,7 +86,7 @@ def expect(got: Any, expected: Any, when: str, tolerance: float = 1e-5) -> None:
     if not isinstance(expected, Tensor):
         got = plain_number(got)
         if not isinstance(got, (int, float)) or isinstance(got, bool) or not abs(got - expected) <= tolerance:
-            raise WrongAnswerError(f"{when} I expected {_short(expected)}, and got {_short(got)}.")
+            raise WrongAnswerError(f"{when} {_both(expected, got)}.")
         return
     got = torch.from_numpy(got) if isinstance(got, np.ndarray) and got.dtype.kind in "fiub" else got
     if not isinstance(got, Tensor):
@@ -94,7 +94,7 @@ def expect(got: Any, expected: Any, when: str, tolerance: float = 1e-5) -> None:
     if got.shape != expected.shape:
         raise WrongAnswerError(f"{when} I expected the shape {tuple(expected.shape)}, and got {tuple(got.shape)}.")
     if not torch.allclose(got.double(), expected.double(), rtol=tolerance, atol=tolerance):
-        raise WrongAnswerError(f"{when} I expected {_short(expected)}, and got {_short(got)}.")
+        raise WrongAnswerError(f"{when} {_both(expected, got)}.")
 
 
 def plain_number(value: Any) -> Any:
@@ -137,6 +137,14 @@ def _watched(answer: Any) -> Any:
         return result
 
     return call
+
+
+def _both(expected: Any, got: Any) -> str:
+    """What was expected and what came; where they look alike, also how far they are apart."""
+    said = f"I expected {_short(expected)}, and got {_short(got)}"
+    if _short(expected) == _short(got):
+        said += f", which differs by {float(torch.as_tensor(got - expected).abs().max()):.1g}, more than rounding"
+    return said
 
 
 def _short(value: Any) -> str:
@@ -471,8 +479,8 @@ def _honest_gain(honest_gain: Callable[[Tensor], float]) -> None:
     """honest_gain(gains): (photos, temperatures) -> mean gain at temperatures chosen on the other half."""
     split = torch.tensor([[1.0, 0.0], [0.0, 3.0], [1.0, 0.0], [0.0, 3.0]])
     expect(honest_gain(split), 0.0, "Where what is best for even rows is worst for odd ones")
-    uneven = torch.tensor([[1.0, 0.0], [2.0, 0.5], [3.0, 0.0]])
-    expect(honest_gain(uneven), 2.0, "For three photos, two of them in even rows, and one temperature best for all")
+    uneven = torch.tensor([[0.0, 1.0], [5.0, 0.0], [0.0, 1.0], [5.0, 0.0], [9.0, 1.0]])  # mean and median disagree
+    expect(honest_gain(uneven), 3.8, "For five photos, three of them in even rows, and one temperature best for all")
     noise = torch.randn(31, 12, generator=torch.Generator().manual_seed(3)).double()
     half = noise[0::2], noise[1::2]
     read = [other[:, one.mean(0).argmax()] for one, other in (half, half[::-1])]

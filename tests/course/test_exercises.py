@@ -47,6 +47,10 @@ def test_messages_say_what_was_expected_and_what_came():
     _, message = verdict("bin_frequencies", lambda index, n: torch.full((n,), 0.5))
     assert "For the bins [[0, 1, 1], [2, 1, 0]] and n = 3" in message
     assert "I expected [0.3333, 0.5, 0.1667], and got [0.5, 0.5, 0.5]" in message
+    with pytest.raises(WrongAnswerError, match=r"and got 50.5, which differs by 0.0002, more than rounding\.$"):
+        expect(50.5002, 50.5, "Here")
+    with pytest.raises(WrongAnswerError, match=r"and got \[0.5\], which differs by 2e-05, more than rounding\.$"):
+        expect(torch.tensor([0.50002]), torch.tensor([0.5]), "Here", 1e-6)
     _, message = verdict("luma", lambda rgb: rgb)
     assert "I expected the shape (1, 2), and got (3, 1, 2)" in message
     _, message = verdict("luma", lambda rgb: rgb.undefined)
