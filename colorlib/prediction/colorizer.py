@@ -1,7 +1,6 @@
 """From logits to pictures: the annealed mean (paper §2.1, Figure 4) and colouring at full resolution."""
 
 from copy import deepcopy
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ class Colorizer:
         device: str = "cpu",
         record: dict[str, Any] | None = None,
     ):
-        if not isinstance(input_size, Integral) or input_size < 1:
+        if not isinstance(input_size, int | np.integer) or input_size < 1:
             raise ColorlibError(f"input_size must be a whole number of pixels from 1 up, got {input_size!r}")
         self.device = find_device(device)
         # A copy: a preview in the middle of a training must not switch the caller's own batch norm, or move it.
