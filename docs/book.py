@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sphinx.cmd.build import build_main
 
 import colorlib
 from colorlib.cli import build_parser
+from colorlib.training import describe_settings
 
 DOCS = Path(__file__).parent
 PROJECT = DOCS.parent
@@ -151,13 +153,22 @@ def documented(module: str, name: str) -> str:
     return f".. py:data:: {name}\n   :module: {module}\n   :type: {type(thing).__name__}\n{value}\n"
 
 
+def commands_of(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """A command, and all below it, by what one types."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, command in action.choices.items():
+                yield from commands_of(command, f"{name} {word}")
+
+
 def command_line() -> str:
     """What ``--help`` prints, of the whole and of each command."""
     os.environ["COLUMNS"] = "100"
     parser = build_parser()
-    (commands,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    shown = {"colorlib": parser, **{f"colorlib {name}": command for name, command in commands.choices.items()}}
-    blocks = [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in shown.items()]
+    shown = {name: command.format_help() for name, command in commands_of(parser, "colorlib")}
+    shown["colorlib train"] += "\n" + describe_settings()  # as its --help does
+    blocks = [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in shown.items()]
     return "\n".join(["# The command line\n", *blocks])
 
 

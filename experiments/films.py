@@ -22,8 +22,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.color import chroma_of
+from colorlib.errors import ColorlibError
 from colorlib.files import write_rows, write_text
 from colorlib.prediction import DEFAULT_MODEL, Colorizer
 from colorlib.video import METHODS, SceneCuts, Shot, predictions, real_clip, score, smoothed_chroma
@@ -42,8 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.films", description="Measure how films are smoothed.")
     parser.add_argument("films", metavar="FILM", type=Path, nargs="*", help="more films, beside the bundled ones")
     parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (default: the default)")
-    parser.add_argument("--frames", metavar="N", type=int, default=60, help="so many of each film (default: 60)")
-    parser.add_argument("--width", metavar="N", type=int, default=160, help="of its frames, in pixels (default: 160)")
+    parser.add_argument("--frames", metavar="N", type=positive, default=60, help="so many of each film (default: 60)")
+    parser.add_argument("--width", metavar="N", type=positive, default=160, help="of its frames (default: 160 pixels)")
     args = parser.parse_args()
     colorizer = colorlib.load(args.model)
     paths = [*sorted(BUNDLED.glob("*.mp4")), *args.films]
@@ -81,6 +82,8 @@ def scenes_of(probabilities: Tensor, luma: Tensor) -> list[tuple[Tensor, Tensor]
 def judged(film: str, scores: dict[str, dict[str, float]]) -> Rows:
     """A row for each way of smoothing one film, with its flicker beside the truth's, and the colour that it keeps."""
     truth, alone = scores["truth"]["flicker"], scores[ALONE]["colorfulness"]
+    if truth == 0:
+        raise ColorlibError(f"{film} is gray: name a film that has colours to compare with")
     rows = []
     for method, own in scores.items():
         ratio, kept = own["flicker"] / truth, own["colorfulness"] / alone

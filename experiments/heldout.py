@@ -25,7 +25,7 @@ import torch
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--photos", metavar="FOLDER", type=Path, required=True, help="held-out photos, or a cache")
     parser.add_argument("--model", metavar="MODEL", help="a checkpoint, by name or path (default: the library's own)")
     parser.add_argument("--against", metavar="MODEL", help="another one (default: gray alone)")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="at most so many photos, evenly taken")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="at most so many photos, evenly")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("runs/heldout"), help="where the tables go")
     args = parser.parse_args()
     networks = {"model": colorlib.load(args.model)} | ({"against": colorlib.load(args.against)} if args.against else {})

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.data import bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import bootstrap, colorfulness, photo_verdict, psnr
 from colorlib.files import write_text
@@ -32,7 +32,7 @@ EDGES = {"repeated": False, "stretched": True}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.inputs", description="Pad or stretch?")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="use so many photos, evenly chosen")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="use so many photos, evenly chosen")
     args = parser.parse_args()
     paths = [photo.path for photo in bundled("validation")]
     photos = [fit(read_photo(path), SIZE) for path in paths[:: max(1, -(-len(paths) // args.most))]]

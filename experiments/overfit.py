@@ -77,7 +77,7 @@ def compare(colorizer: Colorizer, cache: Cache, most: int = 10**9) -> dict[str, 
     }
 
 
-def name_of(model: str) -> str:
+def name_of(model: str | Path) -> str:
     """A network's name in the table: of a training its folder's, since `train` calls each file model.safetensors."""
     path = Path(model)
     return path.resolve().parent.name if path.stem == "model" else path.stem

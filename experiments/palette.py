@@ -39,7 +39,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.data import Photo, bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import MORE, jensen_shannon, photo_verdict
 from colorlib.files import write_rows, write_text
@@ -61,7 +61,7 @@ OWN, TRAINING = "expected on this photo", "training prior"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.palette", description="Measure palettes.")
     parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (default: the default)")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="use so many photos, evenly chosen")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="use so many photos, evenly chosen")
     parser.add_argument("--seed", type=int, default=0, help="of the lots")
     args = parser.parse_args()
     colorizer = colorlib.load(args.model)

@@ -29,7 +29,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Photo, bundled, fit, read_photo, to_tensor
 from colorlib.evaluation import (
@@ -84,7 +84,7 @@ print(time.perf_counter() - start, time.process_time() - cpu, resource.getrusage
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.refine", description="Measure seeds and hints.")
     parser.add_argument("--model", metavar="NAME|PATH", help="a bundled model or a checkpoint (default: the default)")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="use so many photos, evenly chosen")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="use so many photos, evenly chosen")
     args = parser.parse_args()
     colorizer = colorlib.load(args.model)
     photos = bundled("validation")

@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.color import gray_of
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.scores", description="Score the bundled checkpoints.")
     parser.add_argument("models", metavar="MODEL", nargs="*", help="only these checkpoints, by name or path")
     parser.add_argument("--held-out", metavar="FOLDER", type=Path, help="more photos, or a cache, never trained on")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="at most so many photos, evenly taken")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="at most so many photos, evenly")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables go")
     args = parser.parse_args()
     models = args.models or list(bundled_checkpoints())
@@ -100,10 +100,13 @@ def score(models: Sequence[str], group: Group) -> dict[str, Any]:
         colorizer = colorlib.load(name)
         found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record["baselines"]))
         print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
-    seen = semantic_test(models, list(group))
+    paths = next(iter(found.values())).photos  # those that can be read
+    if len(paths) < len(group):
+        print(f"left out, as they cannot be read: {len(group) - len(paths)} of {len(group)} photos")
+    seen = semantic_test(models, paths)
     foils = (*BASELINES, L2) if L2 in found else BASELINES
     comparisons = len(JUDGED) * sum(name != foil for name in found for foil in foils)
-    categories = sorted(set(group.values()))
+    categories = sorted({group[path] for path in paths})
     return {
         name: {
             "photos": len(result.photos),
@@ -114,7 +117,7 @@ def score(models: Sequence[str], group: Group) -> dict[str, Any]:
                 for metric in JUDGED
             },
             "categories": {c: of_category(result, group, c) for c in categories if len(categories) > 1},
-            "frontier": frontier_of(name, list(group)),
+            "frontier": frontier_of(name, paths),
             "recognised": seen.get(name, {}),
         }
         for name, result in found.items()

@@ -28,6 +28,7 @@ from colorlib.evaluation import AS_COLORFUL, measure_frontier
 from colorlib.models import answering_lam, find_checkpoint, load_checkpoint, save_checkpoint
 from colorlib.prediction import Colorizer
 from colorlib.training import adjust_output_bias
+from experiments.overfit import name_of
 
 SIZE = 256
 
@@ -44,11 +45,13 @@ def main() -> None:
     args = parser.parse_args()
     if args.lams and not args.photos:
         parser.error("a λ is chosen on photos: name a folder of some with --photos")
+    photos = [fit(read_photo(path), SIZE) for path in find_photos(args.photos)] if args.photos else []
+    if args.photos and not photos:
+        raise ColorlibError(f"{args.photos}: no photos there")
     paths = [find_checkpoint(checkpoint) for checkpoint in args.checkpoints]
     mean = average(paths, args.shares or [1.0] * len(paths))
     save_checkpoint(args.out, *mean, half=True)
     if args.photos:
-        photos = [fit(read_photo(path), SIZE) for path in find_photos(args.photos)]
         for path in [*paths, args.out]:
             measured(path.name, Colorizer.load(path), photos)
         if args.lams:
@@ -106,7 +109,9 @@ def average(paths: Sequence[Path], shares: Sequence[float]) -> tuple[nn.Module, 
         for name, value in states[0].items()
     }
     model.load_state_dict(mean)
-    parts = {path.stem: share / sum(shares) for path, share in zip(paths, shares, strict=True)}
+    parts: dict[str, float] = {}
+    for path, share in zip(paths, shares, strict=True):
+        parts[name_of(path)] = parts.get(name_of(path), 0) + share / sum(shares)
     return model, bins, record | {"mean_of": parts}
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import colorlib
-from colorlib.cli.shared import guarded
+from colorlib.cli.shared import guarded, positive
 from colorlib.data import bundled
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("classes", metavar="CLASSES", help="a checkpoint that chooses among colours, by name or path")
     parser.add_argument("regression", metavar="L2", help="its twin")
     parser.add_argument("--photos", metavar="FOLDER", type=Path, help="held-out photos, or a cache's validation photos")
-    parser.add_argument("--most", metavar="N", type=int, default=10_000, help="at most so many of them, evenly taken")
+    parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="at most so many of them, evenly")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the table goes")
     args = parser.parse_args()
     twins = {"model": colorlib.load(args.classes), "against": colorlib.load(args.regression)}

@@ -124,6 +124,12 @@ def test_a_notebook_s_page_shows_the_committed_outputs(stem, site):
     assert pictures((site / "notebooks" / f"{stem}.html").read_text(encoding="utf-8")) == committed
 
 
+def test_the_page_of_the_command_line_has_every_command_and_setting(site):
+    text = (site / "library" / "command_line.html").read_text(encoding="utf-8")
+    for words in ("colorlib data prepare folder", "--keep-gray", "colorlib workbook", "max_steps"):
+        assert words in text
+
+
 def test_the_library_s_pages_show_every_public_name(site):
     for room in colorlib.ROOMS:
         if room != "cli":

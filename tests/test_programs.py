@@ -32,6 +32,16 @@ def test_every_program_explains_itself(name, monkeypatch, capsys):
     assert f"python -m {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", "films heldout inputs palette refine scores twin".split())
+def test_no_photos_or_frames_at_all_are_wrong_usage(name, monkeypatch, capsys):
+    module = importlib.import_module(f"experiments.{name}")
+    option = "--frames" if name == "films" else "--most"
+    monkeypatch.setattr("sys.argv", [name, option, "0"])
+    with pytest.raises(SystemExit) as stopped:
+        module.main()
+    assert stopped.value.code == 2 and f"{option}: must be a whole number of 1 or more" in capsys.readouterr().err
+
+
 def test_a_benchmark_that_is_not_there_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["benchmarks.run", "nothing"])
     with pytest.raises(SystemExit) as stop:

@@ -42,6 +42,16 @@ def test_the_semantic_test_compares_with_gray_on_the_same_photos(checkpoint, rea
     assert f"{model:.3g} [" in lines and verdict["text"] in lines
 
 
+def test_a_damaged_photo_is_left_out_of_every_table(tmp_path, opinionated_network, tiny_bins, real_paths, monkeypatch):
+    monkeypatch.setattr(scores, "Classifier", Greenest)
+    record = {"input_size": 64, "baselines": {"mean_color": [0.0, 0.0], "luma_mean": [[0.0, 0.0]] * 32}}
+    save_checkpoint(tmp_path / "tiny.safetensors", opinionated_network, tiny_bins, record)
+    (tmp_path / "torn.jpg").write_bytes(real_paths[0].read_bytes()[:200])
+    group = {tmp_path / "torn.jpg": "torn", real_paths[0]: "lake", real_paths[1]: "hill"}
+    (found,) = scores.score([str(tmp_path / "tiny.safetensors")], group).values()
+    assert found["photos"] == 2 and set(found["categories"]) == {"lake", "hill"}
+
+
 def test_without_the_classifier_there_is_no_semantic_test(checkpoint, real_paths, monkeypatch, capsys):
     def missing():
         raise ColorlibError("install it")

@@ -39,6 +39,15 @@ def test_the_mean_of_one_network_is_itself(three: list[Path]) -> None:
         torch.testing.assert_close(model.state_dict()[name], value)
 
 
+def test_trainings_are_told_apart_by_their_folders(three: list[Path], tmp_path: Path) -> None:
+    """`train` calls every checkpoint model.safetensors."""
+    paths = [tmp_path / name / "model.safetensors" for name in ("one", "other")]
+    for path, old in zip(paths, three, strict=False):
+        path.parent.mkdir()
+        old.rename(path)
+    assert soup.average(paths, [1, 3])[2]["mean_of"] == {"one": 0.25, "other": 0.75}
+
+
 def test_networks_that_differ_have_no_mean(three: list[Path], tmp_path: Path, tiny_bins: ColorBins) -> None:
     flat, regression = tmp_path / "flat.safetensors", tmp_path / "l2.safetensors"
     save_checkpoint(flat, build("FlatNet", len(tiny_bins)), tiny_bins, {})

@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from colorlib.cli.shared import Commands, add_command, complain, positive, prepare_file
+from colorlib.cli.shared import Commands, add_command, complain, each_once, positive, prepare_file
 
 
 def add_arguments(commands: Commands) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from colorlib.data import decode_photo, find_photos
     from colorlib.parallel import in_parallel
 
-    photos = [photo for folder in args.folders for photo in find_photos(folder)]
+    photos = each_once(photo for folder in args.folders for photo in find_photos(folder))
     prepare_file(args.out)
     histogram, failed = UVHistogram(), 0
     decoded = in_parallel(partial(decode_photo, size=256), photos)  # 256: the paper's input size

@@ -138,6 +138,7 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[bool, d
     from tqdm import tqdm
 
     colorizer = guided(load_colorizer(args), args)
+    require_able(colorizer, args)
     make_folder(args.out)
     lost: dict[str, list[Path]] = {}
     try:
@@ -312,6 +313,20 @@ def named(paths: Sequence[Path]) -> str:
     """The first few files by name, and how many more there are."""
     names = ", ".join(map(str, paths[:NAMED]))
     return names + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+
+
+def require_able(colorizer: "Colorizer", args: argparse.Namespace) -> None:
+    """Be sure, before any photo, that the network has what is asked of it: a regression's has no probabilities.
+
+    Raises:
+        ColorlibError: if it has not.
+    """
+    import numpy as np
+
+    gray = np.full((1, 1), 0.5)
+    colorizer.chroma(gray, args.temperature)
+    if args.confidence or args.refine:
+        colorizer.probabilities(gray)
 
 
 def guided(colorizer: "Colorizer", args: argparse.Namespace) -> "Colorizer":

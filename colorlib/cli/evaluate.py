@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorlib.cli.shared import Commands, add_command, add_model_options, complain, load_colorizer, prepare_file
+from colorlib.cli.shared import (
+    Commands,
+    add_command,
+    add_model_options,
+    complain,
+    each_once,
+    load_colorizer,
+    prepare_file,
+)
 from colorlib.errors import ColorlibError
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from colorlib.files import write_text
 
-    photos = [photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given])]
+    photos = each_once(photo for given in args.inputs for photo in (find_photos(given) if given.is_dir() else [given]))
     if not photos:
         raise ColorlibError(f"{', '.join(map(str, args.inputs))}: no photos there")
     colorizer = load_colorizer(args)

@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,11 @@ def load_colorizer(args: argparse.Namespace) -> "Colorizer":
     return Colorizer.load(args.model, args.device)
 
 
+def each_once(photos: Iterable[Path]) -> list[Path]:
+    """The same photos in order, without those that were named before: one photo, one vote."""
+    return list({photo.resolve(): photo for photo in photos}.values())
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and be sure now, before any work, that files can be written there."""
     try:
@@ -94,9 +99,13 @@ def make_folder(folder: Path) -> None:
 
 
 def prepare_file(path: Path) -> None:
-    """Be sure, before any work, that a file can be written."""
+    """Be sure, before any work, that a file can be written, and that it is no photo: ``--json *.jpg`` names one."""
+    from colorlib.data.decoding import SUFFIXES
+
     if path.is_dir():
         raise ColorlibError(f"{path} is a folder: name a file in it")
+    if path.suffix.lower() in SUFFIXES:
+        raise ColorlibError(f"{path} has the name of a photo: name a file that ends in .json")
     make_folder(path.parent)
 
 

@@ -120,8 +120,8 @@ class ColorBins:
         if method == "kmeans":
             return cls._kmeans(histogram, n, seed)
         if method == "grid":
-            if grid < 1:
-                raise ColorlibError(f"the grid needs at least 1 cell along each axis, got {grid}")
+            if not 1 <= grid <= RESOLUTION:
+                raise ColorlibError(f"the grid has 1 to {RESOLUTION} cells along each axis, got {grid}")
             return cls._most_frequent_cells(histogram, n, grid)
         raise ColorlibError(f"unknown way to choose bins: {method!r}; use 'kmeans' or 'grid'")
 

@@ -4,7 +4,6 @@ Nothing is downloaded here: the weights come from a Python package that carries 
 says what is missing. They are read by PyTorch's weights-only loader, which runs no code of the file.
 """
 
-import pickle
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorlib.data.finding import find_photos
+from colorlib.data.finding import find_photos, is_hidden
 from colorlib.errors import ColorlibError
 
 CLASSES = 1000  # of ImageNet
@@ -46,7 +45,8 @@ def labels_by_folder(folder: Path) -> dict[Path, int] | None:
 
     None for other folders.
     """
-    classes = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    inside = [child for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
+    classes = sorted(child.name for child in inside if not is_hidden(child.name))
     if len(classes) != CLASSES:
         return None
     index = {name: number for number, name in enumerate(classes)}
@@ -125,8 +125,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ColorlibError(f"{path} is not a file of PyTorch weights: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # of other files its reader says many things, some of them bad advice
+        raise ColorlibError(f"{path} is not a file of PyTorch weights, or it is damaged") from error
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ColorlibError(f"{path} holds more than named tensors; save only the network's state_dict")
     return weights

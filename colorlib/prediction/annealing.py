@@ -10,10 +10,11 @@ from colorlib.errors import ColorlibError
 
 
 def require_temperature(value: float) -> float:
-    """The value itself, if it is a temperature: a finite number of 0 or more."""
-    if not isinstance(value, Real | Tensor) or not 0 <= value < inf:
+    """The value as a plain float, which files can keep, if it is a temperature: a finite number of 0 or more."""
+    one = isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1)
+    if not one or not 0 <= value < inf:
         raise ColorlibError(f"the temperature must be a number of 0 or more, got {value!r}")
-    return value
+    return float(value)
 
 
 def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:

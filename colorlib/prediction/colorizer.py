@@ -45,14 +45,14 @@ class Colorizer:
         device: str = "cpu",
         record: dict[str, Any] | None = None,
     ):
-        if not isinstance(input_size, int) or input_size < 1:
+        if not isinstance(input_size, int | np.integer) or input_size < 1:
             raise ColorlibError(f"input_size must be a whole number of pixels from 1 up, got {input_size!r}")
         self.device = find_device(device)
         # A copy: a preview in the middle of a training must not switch the caller's own batch norm, or move it.
         self.model = deepcopy(model).to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.bins = bins
         self.temperature = require_temperature(temperature)
-        self.input_size = input_size
+        self.input_size = int(input_size)
         self.record = record or {}
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
@@ -99,9 +99,15 @@ class Colorizer:
 
     def _output(self, luma: "np.ndarray | Tensor") -> Tensor:
         """What the network gives, (n, H, W) or (2, H, W), or a batch of these."""
-        luma = torch.as_tensor(luma, dtype=torch.float32, device=self.device)
-        if luma.ndim not in (2, 3) or luma.numel() == 0:
+        if not isinstance(luma, Tensor):
+            luma = np.asarray(luma)
+        if luma.ndim not in (2, 3) or 0 in luma.shape:
             raise ColorlibError(f"a luma must have shape (H, W) or (B, H, W), got {tuple(luma.shape)}")
+        if not (luma.is_floating_point() if isinstance(luma, Tensor) else luma.dtype.kind == "f"):
+            raise ColorlibError(f"a luma must be floating-point numbers in [0, 1], got {luma.dtype}")
+        if not isinstance(luma, Tensor):  # a copy: PyTorch takes neither mirrored arrays nor a foreign byte order
+            luma = torch.from_numpy(np.array(luma, np.float32, order="C"))
+        luma = luma.to(self.device, torch.float32)
         height, width = luma.shape[-2:]
         with torch.set_grad_enabled(torch.is_grad_enabled() and luma.requires_grad):
             output = forward_at_any_size(self.model, luma.reshape(-1, 1, height, width))

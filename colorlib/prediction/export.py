@@ -140,7 +140,7 @@ def _metadata(colorizer: Colorizer, name: str | None) -> dict[str, str]:
     except ColorlibError:
         lam = unknown
     return {
-        "name": name or type(colorizer.model).__name__,
+        "name": (name or type(colorizer.model).__name__).encode("utf-8", "replace").decode(),  # it may be a path
         "licence": LICENCE if name in bundled_checkpoints() else colorizer.record.get("licence", unknown),
         "input_size": str(colorizer.input_size),
         "temperature": str(colorizer.temperature),

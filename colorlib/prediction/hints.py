@@ -32,6 +32,7 @@ from colorlib.color.spaces import U_LIMIT, V_LIMIT, chroma_of, luma_of, merge_lu
 from colorlib.data.photos import as_rgb, fit, to_tensor
 from colorlib.errors import ColorlibError
 from colorlib.files import write_text
+from colorlib.prediction.annealing import annealed_probabilities
 from colorlib.prediction.colorizer import Colorizer
 from colorlib.prediction.propagation import SOLVED_AT, enlarge, propagate, refined_chroma
 from colorlib.prediction.reference import Palette
@@ -118,9 +119,11 @@ def palette(
     probabilities honest (notebook 07b); it does not change the order.
     """
     row, column = Hint(x, y, (0.0, 0.0)).pixel(*logits.shape[1:])
-    probability, index = (logits[:, row, column] / temperature).softmax(0).sort(descending=True, stable=True)
+    here = logits[:, row : row + 1, column : column + 1]
+    index = here.flatten().argsort(descending=True, stable=True)[:count]
+    probability = annealed_probabilities(here, temperature).flatten()[index].tolist()
     colors = bins.colors[index.cpu()].tolist()
-    return [Swatch((u, v), p) for (u, v), p in zip(colors[:count], probability.tolist()[:count], strict=True)]
+    return [Swatch((u, v), p) for (u, v), p in zip(colors, probability, strict=True)]
 
 
 # The hint spreads.
@@ -201,7 +204,9 @@ class GuidedColorizer(Colorizer):
 
 def format_hints(hints: Sequence[Hint]) -> str:
     """Hints as the text of such a file; `parse_hints` gives the same ones back."""
-    entries = [{"x": hint.x, "y": hint.y, "chroma": list(hint.chroma)} for hint in hints]
+    entries = [
+        {"x": float(hint.x), "y": float(hint.y), "chroma": [float(value) for value in hint.chroma]} for hint in hints
+    ]
     lines = ",\n  ".join(json.dumps(entry) for entry in entries)
     return f'{{"format": "{FORMAT}",\n "hints": [{lines}]}}'
 
@@ -218,7 +223,7 @@ def read_hints(path: str | Path) -> list[Hint]:
         ColorlibError: naming the file and the hint, if it is not such a file or one of its hints is wrong.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # Windows marks its text files so
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ColorlibError(f"the hints {path} cannot be read: {reason}") from error
@@ -232,7 +237,7 @@ def parse_hints(text: str) -> list[Hint]:
     """The hints in the text of such a file; see `read_hints`."""
     try:
         content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits
         raise ColorlibError(f"not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("hints"), list):
         raise ColorlibError(f'not hints: expected {{"format": "{FORMAT}", "hints": [...]}}')
@@ -259,4 +264,7 @@ def _parse_hint(entry: Any) -> Hint:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ColorlibError(f"expected a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ColorlibError("expected a number, got one beyond all bounds") from error

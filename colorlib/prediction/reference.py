@@ -16,6 +16,7 @@ that much away from green: it multiplies its probability by FLOOR ** strength, n
 """
 
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Palette:
     strength: float = STRENGTH
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength < float("inf"):
+        if not isinstance(self.strength, Real) or not 0 <= self.strength < float("inf"):
             raise ColorlibError(f"the strength of a palette must be a number of 0 or more, got {self.strength!r}")
 
     @classmethod

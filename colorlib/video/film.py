@@ -16,7 +16,7 @@ import numpy as np
 
 from colorlib.errors import ColorlibError
 from colorlib.video.clock import Clock, Growing
-from colorlib.video.frames import BT601, ColorStandard, LumaReader
+from colorlib.video.frames import BT601, SEE_THROUGH, ColorStandard, LumaReader
 
 # Files that hold their own pictures and sound. Not among them: playlists and scripts (HLS, DASH, concat, SDP …), which
 # name other files to be read, and formats that take any text or photo for a film.
@@ -158,7 +158,10 @@ def open_film(path: str | Path) -> Generator[Film]:
         start = max(0.0, (container.start_time or 0) / 1_000_000)
         discontinuous: Any = av.format.Flags.ts_discont
         jumpy = container.format.flags & discontinuous.value
-        yield Film(path, container, video, Clock(start, GAP if jumpy else float("inf")))
+        film = Film(path, container, video, Clock(start, GAP if jumpy else float("inf")))
+        if "1" in (video.metadata.get("alpha_mode"), video.metadata.get("ALPHA_MODE")):  # of WebM, beside the pictures
+            film.reader.notes[SEE_THROUGH] = None
+        yield film
 
 
 def _demuxed(container: Any) -> Iterator[Any]:

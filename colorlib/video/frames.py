@@ -16,6 +16,7 @@ import numpy as np
 BLACK, WHITE = 16, 235  # of a film's luma; its chrominance has 128 for gray and spans 16 to 240
 DIRECT = {"yuv420p", "yuv422p", "yuv444p", "nv12"}  # pixel formats whose first plane is such a luma
 HDR = {16: "PQ", 18: "HLG"}  # transfer functions of films with a high dynamic range, by FFmpeg's numbers
+SEE_THROUGH = "parts of the film are transparent: they are written opaque, with what lies beneath"
 SMALL = 4  # pixels a side: less FFmpeg does not deinterlace
 
 
@@ -116,6 +117,9 @@ class LumaReader:
         if (frame.width, frame.height) != self.first:
             self.notes["the film changes its size: all pictures were given the size of the first"] = None
         bits = max((component.bits for component in frame.format.components), default=8)
+        alpha = any(component.is_alpha for component in frame.format.components)
+        if alpha and SEE_THROUGH not in self.notes and frame.to_ndarray(format="rgba")[..., 3].min() < 255:
+            self.notes[SEE_THROUGH] = None
         if bits > 8 and not hdr:
             self.notes[f"the film has {bits} bits a pixel: it is written with 8"] = None
         return frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, hdr, self.interlaced

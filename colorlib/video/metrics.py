@@ -5,7 +5,7 @@ Films here are tensors with time first: RGB (t, 3, h, w) in [0, 1], chrominance 
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import exp, log
+from math import exp, log, nan
 
 import torch
 import torch.nn.functional as F
@@ -132,13 +132,15 @@ def score(shot: Shot, chroma: Tensor) -> dict[str, float]:
 def summarize_shots(rows: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, Interval]]:
     """The scores of several shots, by method and metric: mean and 95 % interval over the shots that have the metric.
 
-    The interval is that of a verdict: Student's, for shots are few.
+    The interval is that of a verdict: Student's, for shots are few; of a metric that no shot has, it is no number.
     """
     table: dict[str, dict[str, Interval]] = {}
     for method in rows[0]:
         values = {metric: [row[method][metric] for row in rows] for metric in rows[0][method]}
         found = {metric: [value for value in column if value == value] for metric, column in values.items()}
-        table[method] = {metric: photo_verdict(column, over="shots").difference for metric, column in found.items()}
+        table[method] = {
+            metric: photo_verdict(column or [nan], over="shots").difference for metric, column in found.items()
+        }
     return table
 
 

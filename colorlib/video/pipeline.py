@@ -92,7 +92,8 @@ class VideoColorizer:
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
         self.smoother = METHODS[method](alpha, window) if window > 0 else paper
         self.cuts = cuts
-        self.settings = {"alpha": alpha, "window": str(window), "method": method, "cuts": cuts}
+        # Plain numbers, which a file can keep; 20 and 20.0 are one window.
+        self.settings = {"alpha": float(alpha), "window": str(float(window)), "method": method, "cuts": bool(cuts)}
         self.settings |= {"temperature": self.temperature, "model": fingerprint(colorizer)}
         self.reset()
 
@@ -350,7 +351,9 @@ def place_for(source: Path, out: Path) -> Path:
 
 def _check_target(source: Path, target: Path, quality: int) -> None:
     if target.suffix.lower() not in ENCODERS:
-        raise ColorlibError(f"{target} must end in {', '.join(ENCODERS)}: these are the films that colorlib writes")
+        raise ColorlibError(
+            f"{target} must end in {', '.join(ENCODERS)}, the films that colorlib writes, or be a folder that is there"
+        )
     if target.is_dir() or not target.parent.is_dir():
         raise ColorlibError(f"cannot write {target}: {'it is' if target.is_dir() else 'there is no such'} folder")
     if target.exists() and source.exists() and target.samefile(source):
@@ -371,7 +374,8 @@ def _job(source: Path, target: Path, video: VideoColorizer, side_by_side: bool, 
     """All that decides what the coloured pictures are."""
     about = source.stat()
     film = {"film": [source.name.encode("utf-8", "replace").decode(), about.st_size, about.st_mtime_ns]}
-    kind = {"kind of film": ENCODERS[target.suffix.lower()][0], "side-by-side": side_by_side, "quality": quality}
+    kind = {"kind of film": ENCODERS[target.suffix.lower()][0], "side-by-side": bool(side_by_side)}
+    kind |= {"quality": int(quality)}
     return film | kind | video.settings
 
 

@@ -41,6 +41,7 @@ class Shot:
 
 
 MOVES = ("pan", "zoom", "grain")
+FEWEST = 5  # frames that can be measured: their colours are compared over up to 4 (CDC)
 
 
 def camera_move(photo: str | Path, kind: str, frames: int = 24, width: int = 160, seed: int = 0) -> Shot:
@@ -92,13 +93,20 @@ def _exact_flow(now: tuple[float, float, float], before: tuple[float, float, flo
 
 
 def real_clip(path: str | Path, frames: int = 24, width: int = 160) -> Shot:
-    """The first frames of a real film in its own colours; its motion is estimated from the gray film."""
+    """The first frames of a real film, upright, in its own colours; its motion is estimated from the gray film.
+
+    Raises:
+        ColorlibError: if it cannot be read, or has too few pictures to be measured.
+    """
     pictures = []
     with open_film(path) as film:
         for frame in film.container.decode(film.video):
-            pictures.append(fit(frame.to_ndarray(format="rgb24"), width))
+            upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+            pictures.append(fit(np.ascontiguousarray(upright), width))
             if len(pictures) == frames:
                 break
+    if len(pictures) < FEWEST:
+        raise ColorlibError(f"{path} gives {len(pictures)} pictures, and {FEWEST} or more are needed to measure it")
     truth = to_tensor(np.stack(pictures))
     luma = luma_of(truth)
     flow = torch.stack([backward_flow(now, before) for before, now in pairwise(luma)])

@@ -104,7 +104,12 @@ class TemporalKernel(Smoother):
         if self._state is None:
             self._state = torch.zeros_like(frame), torch.zeros_like(frame)
             if self.keeps_frames:
-                self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
+                try:
+                    self._past = frame.new_zeros((int(self.window) + 1, *frame.shape))
+                except (MemoryError, RuntimeError) as error:
+                    raise ColorlibError(
+                        f"there is no memory for a window of {self.window:g} frames: choose a shorter one"
+                    ) from error
         if frame.shape != self._state[0].shape:
             shapes = f"{tuple(frame.shape)} after one of {tuple(self._state[0].shape)}"
             raise ColorlibError(f"a kernel got a frame of shape {shapes}: call reset() where the size changes")

@@ -492,6 +492,28 @@ def test_evaluate_compares_with_every_baseline(tmp_path: Path, checkpoint: Path)
     assert set(METRICS["model"]) <= set(values["model"])
 
 
+def test_a_photo_that_is_named_twice_has_one_vote(tmp_path: Path, checkpoint: Path) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    scene().save(album / "a.png")
+    out = tmp_path / "out.json"
+    result = run("evaluate", album, album / "a.png", "--model", checkpoint, "--json", out)
+    assert result.returncode == 0 and json.loads(out.read_text())["run"]["photos"] == 1, result.stderr
+    assert "of 1 photos" in run("bins", album, tmp_path / "album", "--n", "2", "--out", out).stdout
+
+
+def test_no_photo_is_written_over_by_numbers(tmp_path: Path, checkpoint: Path) -> None:
+    """As would happen with --json *.jpg, which the shell makes a list of."""
+    photo = tmp_path / "a.png"
+    scene().save(photo)
+    before = photo.read_bytes()
+    for arguments in (["evaluate", photo, "--model", checkpoint, "--json"], ["bins", tmp_path, "--out"]):
+        result = run(*arguments, photo)
+        (line,) = errors_of(result)
+        assert result.returncode == 1 and "a.png has the name of a photo" in line
+    assert photo.read_bytes() == before
+
+
 def test_evaluate_says_what_is_missing(tmp_path: Path, checkpoint: Path, bare_checkpoint: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, expected in [

@@ -8,6 +8,7 @@ import pytest
 from colorlib.cli import main
 from colorlib.color import chroma_of
 from colorlib.data import read_photo, to_tensor, write_photo
+from colorlib.models import build, save_checkpoint
 from colorlib.prediction import Colorizer, GuidedColorizer, Hint, write_hints
 
 
@@ -50,6 +51,15 @@ def test_wrong_hints_are_refused_before_anything_is_written(photo, tmp_path, tin
     error = capsys.readouterr().err
     assert "bad.json: " in error and message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [["--confidence"], ["--refine"], ["--temperature", "0.5"]])
+def test_what_a_regression_lacks_is_said_once_before_anything_is_written(photo, tmp_path, tiny_bins, capsys, options):
+    save_checkpoint(tmp_path / "l2.safetensors", build("FlatNet", 2), tiny_bins, {"output": "chroma"})
+    arguments = ["--out", str(tmp_path / "out"), "--model", str(tmp_path / "l2.safetensors"), "--device", "cpu"]
+    assert main(["colorize", str(photo), str(photo.parent / "*.png"), *arguments, *options]) == 1
+    answer = capsys.readouterr()
+    assert answer.err.count("L2 regression") == 1 and not answer.out and not (tmp_path / "out").exists()
 
 
 @pytest.fixture

@@ -467,3 +467,10 @@ def test_other_files_are_refused_by_name(tmp_path):
         ColorBins.load(tmp_path / "other.json")
     with pytest.raises(ColorlibError, match="no_such_folder"):
         ColorBins.from_json(json.dumps(GOOD)).save(tmp_path / "no_such_folder" / "bins.json")
+
+
+@pytest.mark.parametrize("grid", [0, 481, 10**6])
+def test_a_grid_finer_than_what_was_counted_is_refused(grid):
+    histogram = UVHistogram().add_rgb(torch.randint(256, (1, 8, 8, 3), dtype=torch.uint8))
+    with pytest.raises(ColorlibError, match="1 to 480 cells"):
+        ColorBins.from_histogram(histogram, 2, "grid", grid)

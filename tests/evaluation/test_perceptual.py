@@ -170,6 +170,10 @@ def test_a_file_of_weights_holds_tensors_alone_and_whole(tmp_path):
     (tmp_path / "torn.pth").write_bytes((tmp_path / "checkpoint.pth").read_bytes()[:500])
     with pytest.raises(ColorlibError, match="torn.pth"):
         perceptual.read_weights(tmp_path / "torn.pth")
+    for content in (b"", b"hello\n", b"\x08" + 7 * b"\0" + b'{"a": 1}'):  # text, and safetensors
+        (tmp_path / "other.pth").write_bytes(content)
+        with pytest.raises(ColorlibError, match=r"other.pth is not a file of PyTorch weights, or it is damaged$"):
+            perceptual.read_weights(tmp_path / "other.pth")
 
 
 def test_the_classifier_knows_a_castle_and_a_camel():
@@ -234,6 +238,8 @@ def test_imagenet_is_known_by_its_thousand_folders(tmp_path):
         (tmp_path / f"n{i:08d}").mkdir()
     photo = tmp_path / "n00000007" / "a.JPEG"
     photo.touch()
+    assert perceptual.labels_by_folder(tmp_path) == {photo: 7}
+    (tmp_path / ".thumbnails").mkdir()
     assert perceptual.labels_by_folder(tmp_path) == {photo: 7}
     (tmp_path / "stray.jpg").touch()  # a photo of no class would have no label, in the middle of an evaluation
     assert perceptual.labels_by_folder(tmp_path) is None

@@ -232,6 +232,27 @@ def test_wrong_lumas_are_refused(colorizer, luma):
         colorizer.logits(luma)
 
 
+def test_a_luma_of_bytes_is_refused_and_any_layout_is_read(colorizer):
+    luma = np.random.default_rng(0).random((8, 12))
+    expected = colorizer.logits(luma)
+    for same in (luma[:, ::-1][:, ::-1], luma.astype(">f8"), np.asfortranarray(luma), luma.tolist()):
+        torch.testing.assert_close(colorizer.logits(same), expected)
+    mirrored = colorizer.logits(luma[:, ::-1])
+    torch.testing.assert_close(mirrored, colorizer.logits(luma[:, ::-1].copy()))
+    for bytes_ in (np.full((4, 4), 128, np.uint8), torch.full((4, 4), 128)):
+        with pytest.raises(ColorlibError, match=r"floating-point numbers in \[0, 1\]"):
+            colorizer.logits(bytes_)
+
+
+def test_numbers_of_any_kind_become_plain_ones_that_files_can_keep(colorizer):
+    for temperature in (np.float32(0.5), torch.tensor(0.5), torch.tensor([0.5])):
+        made = Colorizer(colorizer.model, colorizer.bins, temperature, np.int64(32))
+        assert (type(made.temperature), type(made.input_size)) == (float, int)
+        assert (made.temperature, made.input_size) == (0.5, 32)
+    with pytest.raises(ColorlibError, match="temperature"):
+        Colorizer(colorizer.model, colorizer.bins, torch.rand(2))
+
+
 def test_the_network_sees_a_small_frame(colorizer):
     photo = np.random.default_rng(0).integers(0, 256, (200, 400, 3), dtype=np.uint8)
     assert colorizer.input_luma(photo).shape == (32, 64)

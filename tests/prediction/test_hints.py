@@ -28,6 +28,29 @@ def blank(height: int = 30, width: int = 40):
     return torch.full((height, width), 0.5), torch.zeros(2, height, width)
 
 
+def test_hints_of_any_numbers_can_be_kept_and_files_of_windows_read(tmp_path):
+    path = tmp_path / "hints.json"
+    write_hints(path, [Hint(np.float32(0.5), np.float64(0.25), tuple(torch.tensor([0.125, 0.0])))])
+    assert read_hints(path) == [Hint(0.5, 0.25, (0.125, 0.0))]
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert read_hints(path) == [Hint(0.5, 0.25, (0.125, 0.0))]
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_numbers_beyond_all_bounds_are_refused(digits):
+    with pytest.raises(ColorlibError):
+        parse_hints(f'{{"format": "colorlib-hints-1", "hints": [{{"x": {"1" * digits}, "y": 0, "color": "#ffffff"}}]}}')
+
+
+def test_a_palette_at_temperature_0_is_certain_and_below_it_there_is_none(tiny_bins):
+    logits = torch.randn(len(tiny_bins), 2, 2)
+    first, *others = palette(logits, tiny_bins, 0.5, 0.5, temperature=0)
+    assert first.probability == 1 and not any(swatch.probability for swatch in others)
+    assert [s.chroma for s in (first, *others)] == [s.chroma for s in palette(logits, tiny_bins, 0.5, 0.5)]
+    with pytest.raises(ColorlibError, match="temperature"):
+        palette(logits, tiny_bins, 0.5, 0.5, temperature=-1)
+
+
 def test_a_hint_colors_its_place_and_fades():
     luma, chroma = blank()
     answer = apply_hints(luma, chroma, [Hint(0.5, 0.5, BLUE)], reach=0.1)

@@ -16,6 +16,7 @@ import corpus_films
 import damage
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,9 @@ from colorlib.video import (
     kept_pictures,
     pieces,
     pipeline,
+    real_clip,
 )
+from experiments import films
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +213,49 @@ def test_interlaced_pictures_lose_their_combs_and_it_is_said(film, tmp_path):
     assert combs(target) < combs(old) / 3
     with av.open(str(target)) as new:
         assert not any(frame.interlaced_frame for frame in new.decode(video=0))
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels"), [("a.mov", "png", "rgba"), ("a.webm", "libvpx-vp9", "yuva420p")])
+def test_transparency_that_is_not_kept_is_said(tmp_path, video, name, codec, pixels):
+    with av.open(str(tmp_path / name), "w") as out:
+        stream = out.add_stream(codec, rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        if name.endswith(".webm"):  # which keeps it beside the pictures
+            stream.metadata["alpha_mode"] = "1"
+        for _ in range(3):
+            picture = np.full((48, 64, 4), 200, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format=pixels)))
+        out.mux(stream.encode(None))
+    report = colorize_film(tmp_path / name, tmp_path / "new.mkv", video, progress=False)
+    assert any("transparent" in problem for problem in report.problems)
+    with av.open(str(tmp_path / "new.mkv")) as new:
+        assert "alpha_mode" not in {key.lower() for key in new.streams.video[0].metadata}
+
+
+def test_settings_of_any_numbers_can_be_kept_and_are_equal_where_they_mean_the_same(tmp_path, video):
+    source = corpus_films.write(tmp_path / "old.mp4", count=3)
+    own = video.colorizer
+    odd = VideoColorizer(own, np.float32(0.5), np.int64(20), "kernel", torch.tensor(0.5), np.True_)
+    plain = VideoColorizer(own, 0.5, 20.0, "kernel", 0.5, True)
+    assert odd.settings == plain.settings
+    assert colorize_film(source, tmp_path / "new.mp4", odd, np.False_, np.int64(18), progress=False).pictures == 3
+
+
+def test_a_window_beyond_all_memory_is_one_sentence(tmp_path, video):
+    source = corpus_films.write(tmp_path / "old.mp4", count=3)
+    endless = VideoColorizer(video.colorizer, alpha=0, window=10**9)
+    with pytest.raises(ColorlibError, match="no memory for a window of 1e\\+09 frames"):
+        colorize_film(source, tmp_path / "new.mp4", endless, progress=False)
+
+
+def test_a_phone_s_film_is_measured_upright_and_a_short_or_gray_one_refused(tmp_path):
+    path = corpus_films.write(tmp_path / "turned.mp4", count=6, rotation=90)
+    assert real_clip(path, width=40).luma.shape[1:] == (40, round(40 * corpus_films.HEIGHT / corpus_films.WIDTH))
+    with pytest.raises(ColorlibError, match=r"turned.mp4 gives 3 pictures, and 5 or more"):
+        real_clip(path, frames=3)
+    scores = {name: {"flicker": 0.0, "colorfulness": 1.0} for name in ("truth", "frame by frame")}
+    with pytest.raises(ColorlibError, match="old film is gray"):
+        films.judged("old film", scores)
 
 
 def test_hdr_becomes_sdr_with_white_where_white_was(film):

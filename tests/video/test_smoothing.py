@@ -487,3 +487,8 @@ def test_shots_can_be_joined(large_photo: str) -> None:
     shots: list[Shot] = [camera_move(large_photo, kind, frames=3, width=64) for kind in ("pan", "zoom")]
     film, cuts = joined(shots)
     assert film.shape == (6, 40, 64) and cuts == [3]
+
+
+def test_a_metric_that_no_shot_has_is_no_number():
+    row = summarize_shots([{"kernel": {"flicker": float("nan"), "cdc": 1.0}}])["kernel"]
+    assert row["cdc"].mean == 1 and row["flicker"].mean != row["flicker"].mean
