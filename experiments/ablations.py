@@ -118,6 +118,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "lite-input-96": LITE | {"image_size": 96, "crop": 96, "min_size": 72},
     "lite-input-128": LITE | {"image_size": 128, "crop": 128, "min_size": 96},
     "lite-input-160": LITE | {"image_size": 160, "crop": 160, "min_size": 120},
+    "lite-input-192": LITE | {"image_size": 192, "crop": 192, "min_size": 144},
     # distillation: the paper's network taught by the default's probabilities, and alone, in the same bins
     "unet-plain": TAUGHT | {"teacher_weight": 0.0},
     "unet-taught": TAUGHT,
