@@ -441,16 +441,18 @@ def report(results: list[Row]) -> str:
     """The tables as Markdown: means and spread over seeds, then paired differences."""
     lines = [
         "# Experiments\n",
-        "Small trainings, each of which differs from the first in one thing; `experiments/ablations.py` says how, and "
-        "`configs/experiments.yaml` what they share. Means over the bundled validation photos and over seeds, ± the "
-        "standard deviation of the seeds' means. PSNR and CF at the temperature, from 0.1 to 5, with the highest PSNR "
-        "on photos held out for that. NLL and bin accuracy are in a network's own bins and at its own input size, and "
-        "are compared only where these are the same. *Photos* are those of the pool that are not nearly gray. Short "
-        "trainings on small inputs: they tell what learns fastest, not what is best in the end. Seconds are wall "
-        "clock, whatever else the machine was doing.\n",
+        "Small trainings, most of which differ from `base` in one thing, `as-written` and `as-published` in several; "
+        "`experiments/ablations.py` says how, and `configs/experiments.yaml` what they share. Means over the bundled "
+        "validation photos and over seeds, ± the standard deviation of the seeds' means. PSNR and CF at the "
+        "temperature, from 0.1 to 5, with the highest PSNR on every third of the bundled training photos, held out for "
+        "that; a T of 5 is the end of the range, and the best may lie beyond. L2 has no temperature: 1 stands there. "
+        "NLL and bin accuracy are in a network's own bins and at its own input size, and are compared only where these "
+        "are the same. *Photos* are those of the pool that are not nearly gray. Short trainings on small inputs: they "
+        "tell what learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was "
+        "doing.\n",
         "\nThe rows of 2,932 photos are older than the photos held out: their temperatures are from 0.1 to 1, chosen "
-        "on every third of the bundled photos, on all of which their networks were trained. They are compared with "
-        "each other only.\n",
+        "on every third of the bundled training photos, on all of which their networks were trained; most are 1, the "
+        "end of that range. They are compared with each other only.\n",
         "\nThose named `lite` train the default network and differ from `lite` in one thing; `lite-random` also in the "
         "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "
@@ -516,7 +518,8 @@ def differences(rows: list[Row]) -> list[str]:
             made += sum(cell != "–" for cell in cells)
             lines.append(f"| {one} − {other} | {len(seeds)} | {' | '.join(cells)} |")
     head = "\nDifferences, paired by seed, with 95 % intervals over seeds (Student's); **bold**: at least three seeds, "
-    return [f"{head}all of one sign, and an interval without 0. {made} comparisons are made.\n", *lines]
+    tail = f"all of one sign, and an interval without 0. {made} comparisons are made; of twenty between equals one "
+    return [f"{head}{tail}would be bold.\n", *lines]
 
 
 def same_bins(one: str, other: str) -> bool:
