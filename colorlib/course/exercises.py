@@ -143,7 +143,8 @@ def _both(expected: Any, got: Any) -> str:
     """What was expected and what came; where they look alike, also how far they are apart."""
     said = f"I expected {_short(expected)}, and got {_short(got)}"
     if _short(expected) == _short(got):
-        said += f", which differs by {float(torch.as_tensor(got - expected).abs().max()):.1g}, more than rounding"
+        apart = torch.as_tensor(got).double() - torch.as_tensor(expected).double()  # truth values have no difference
+        said += f", which differs by {float(apart.abs().max()):.1g}, more than rounding"
     return said
 
 
