@@ -22,14 +22,8 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 SOUND = {"webm": ("libopus", 64_000)}  # the encoder, and its bits per second and channel; elsewhere AAC
 TEXTS = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}  # how subtitles are written that are no pictures
 NOT_OURS = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # notes about the old file, not the film
-OLD_TRACK = {
-    "handler_name",
-    "vendor_id",
-    "encoder",
-    "duration",
-    "rotate",
-    "alpha_mode",
-}  # likewise, and not true of the new one
+# Likewise, and not true of the new one.
+OLD_TRACK = {"handler_name", "vendor_id", "encoder", "duration", "rotate", "alpha_mode"}
 MOST_CHANNELS = 8
 PRIMING = 0.05  # seconds of sound before its beginning that decoders need; a trimmed clip may hide more
 
