@@ -33,6 +33,7 @@ from tqdm.auto import tqdm
 from colorlib.cli.shared import guarded
 from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
+from colorlib.errors import ColorlibError
 from colorlib.evaluation import (
     CANNOT_TELL,
     area_under_accuracy,
@@ -216,6 +217,10 @@ def run_missing(
     pool, cached = pool_size(folders), is_cache(folders)
     categories = {} if cached else categories_of(folders)  # without any, the variety of scenes cannot be varied
     able = [name for name in names if (name not in VARIETY or categories) and (name not in (HALF, MUTED) or cached)]
+    if not able:
+        raise ColorlibError(
+            f"{', '.join(names)}: needs --photos, folders with categories or, to leave photos out, a cache"
+        )
     todo = [(seed, name) for seed in seeds for name in able]
     judge = None
     for seed, name in tqdm(todo, desc="experiments", unit="run"):

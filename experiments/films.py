@@ -46,8 +46,13 @@ def main() -> None:
     parser.add_argument("--frames", metavar="N", type=positive, default=60, help="so many of each film (default: 60)")
     parser.add_argument("--width", metavar="N", type=positive, default=160, help="of its frames (default: 160 pixels)")
     args = parser.parse_args()
-    colorizer = colorlib.load(args.model)
     paths = [*sorted(BUNDLED.glob("*.mp4")), *args.films]
+    stems = [path.stem for path in paths]
+    if twice := {stem for stem in stems if stems.count(stem) > 1}:
+        raise ColorlibError(
+            f"two films are called {', '.join(sorted(twice))}, and one row cannot tell which: rename one"
+        )
+    colorizer = colorlib.load(args.model)
     rows: Rows = []
     for path in tqdm(paths, desc="measuring", unit="film", disable=None):
         rows += judged(path.stem, scores_of(real_clip(path, args.frames, args.width), colorizer))

@@ -41,6 +41,7 @@ from tqdm.auto import tqdm
 import colorlib
 from colorlib.cli.shared import guarded, positive
 from colorlib.data import Photo, bundled, fit, read_photo, to_tensor
+from colorlib.errors import ColorlibError
 from colorlib.evaluation import MORE, jensen_shannon, photo_verdict
 from colorlib.files import write_rows, write_text
 from colorlib.prediction import Colorizer, Palette, annealed_mean, shift_towards, upsample_and_merge
@@ -69,6 +70,10 @@ def main() -> None:
     photos = photos[:: max(1, -(-len(photos) // args.most))]
     pictures = [fit(read_photo(photo.path), SIZE) for photo in photos]
     shares = [Palette.of(rgb, colorizer.bins).shares for rgb in pictures]
+    if "faithful" not in colorizer.record.get("temperatures", {}):
+        raise ColorlibError(
+            "this checkpoint's record holds no temperature 'faithful': name one that was trained to the end"
+        )
     temperatures = [colorizer.temperature, colorizer.record["temperatures"]["faithful"]]
     lot = np.random.default_rng(args.seed)
     rows: list[dict[str, Any]] = []

@@ -126,7 +126,7 @@ def seed_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, temperatures:
     logits = colorizer.logits(small).cpu()
     confidence = enlarge(logits.softmax(0).amax(0)[None], luma.shape)[0]
     name = {"part": "seeds", "photo": photo.path.stem}
-    baselines = Baselines.from_dict(colorizer.record["baselines"])
+    baselines = Baselines.from_dict(colorizer.record.get("baselines"))
     plain = {"truth": truth} | {way: merge_luma_chroma(luma, baselines.chroma(way, luma)) for way in BASELINES}
     rows: list[dict[str, Any]] = [
         name | {"way": way} | scores(picture, truth, colorizer) for way, picture in plain.items()

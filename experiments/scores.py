@@ -98,7 +98,7 @@ def score(models: Sequence[str], group: Group) -> dict[str, Any]:
     found: dict[str, Evaluation] = {}
     for name in models:
         colorizer = colorlib.load(name)
-        found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record["baselines"]))
+        found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record.get("baselines")))
         print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
     paths = next(iter(found.values())).photos  # those that can be read
     if len(paths) < len(group):

@@ -63,6 +63,8 @@ def require_twins(classes: Colorizer, regression: Colorizer) -> None:
     """
     if classes.is_regression or not regression.is_regression:
         raise ColorlibError("the first network has to choose among colours, the second to give the colour itself (L2)")
+    if not classes.record.get("training") or not regression.record.get("training"):
+        raise ColorlibError("no twins that one can know of: a checkpoint has no record of its training")
     one, other = parts_of(classes), parts_of(regression)
     if len(one) != len(other):
         raise ColorlibError(f"no twins: their trainings have {len(one)} and {len(other)} parts; compare equal ones")

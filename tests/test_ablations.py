@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorlib import ColorlibError
 from colorlib.data import Cache, bundled, prepare
 from colorlib.data.sources import folder_sources
 from colorlib.files import read_rows
@@ -28,6 +29,12 @@ def test_a_pool_is_the_bundled_photos_and_folders_or_a_cache_alone(cache, real_p
     assert ablations.pool_size([]) == own
     assert ablations.pool_size([str(real_paths[0].parent)]) > own
     assert ablations.pool_size([str(cache.folder)]) == len(cache.photos("train")) == 8
+
+
+def test_an_experiment_that_needs_a_cache_says_so(tmp_path):
+    for name in (ablations.HALF, next(iter(ablations.VARIETY))):
+        with pytest.raises(ColorlibError, match=f"{name}: needs --photos"):
+            ablations.run_missing([name], [0], [], [], *[ablations.Table(tmp_path / "rows.csv")] * 2)
 
 
 def test_half_of_a_cache_is_a_cache_with_half_of_the_photos_to_train_on(cache, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 import benchmarks.run
 import experiments
 from benchmarks import Row, race
+from colorlib.cli.shared import guarded
+from colorlib.models import save_checkpoint
 
 BENCHMARKS = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "run"]
 PROGRAMS = ["benchmarks.run", *(f"experiments.{module.name}" for module in pkgutil.iter_modules(experiments.__path__))]
@@ -40,6 +42,27 @@ def test_no_photos_or_frames_at_all_are_wrong_usage(name, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         module.main()
     assert stopped.value.code == 2 and f"{option}: must be a whole number of 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", "palette refine scores".split())
+def test_a_checkpoint_without_what_a_program_needs_is_refused_in_a_sentence(
+    name, monkeypatch, tmp_path, capsys, opinionated_network, tiny_bins
+):
+    bare = tmp_path / "bare.safetensors"
+    save_checkpoint(bare, opinionated_network, tiny_bins, {"input_size": 32, "temperature": 0.4})
+    module = importlib.import_module(f"experiments.{name}")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    model = [str(bare), "--out", str(tmp_path)] if name == "scores" else ["--model", str(bare)]
+    monkeypatch.setattr("sys.argv", [name, *model, "--most", "1"])
+    assert guarded(module.main) == 1
+    assert "this checkpoint's record holds no" in capsys.readouterr().err
+
+
+def test_films_of_one_name_are_refused(monkeypatch, capsys):
+    films = importlib.import_module("experiments.films")
+    monkeypatch.setattr("sys.argv", ["films", "a/sea.mp4", "b/sea.mkv"])
+    assert guarded(films.main) == 1
+    assert "two films are called sea" in capsys.readouterr().err
 
 
 def test_a_benchmark_that_is_not_there_is_refused(monkeypatch, capsys):

@@ -37,6 +37,8 @@ def test_twins_differ_in_the_question_alone(classes, tiny_bins):
         twin.require_twins(classes, regression(tiny_bins, crop=32))
     with pytest.raises(ColorlibError, match="2 and 1 parts"):
         twin.require_twins(classes, regression(tiny_bins, before=0))
+    with pytest.raises(ColorlibError, match="no record of its training"):
+        twin.require_twins(Colorizer(classes.model, tiny_bins), regression(tiny_bins))
 
 
 def test_a_table_says_in_what_the_trainings_differ_and_who_is_closer(

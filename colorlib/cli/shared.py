@@ -43,6 +43,12 @@ def guarded(work: Callable[[], int | None]) -> int:
     except (ColorlibError, OSError) as error:  # of these, a full disc, a file that may not be read
         complain(error)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        first, *_ = str(error).splitlines() or [""]  # PyTorch adds more to its own
+        if not (isinstance(error, MemoryError) or "out of memory" in first or "allocate memory" in first):
+            raise
+        complain(f"there is not enough memory: use smaller pictures or batches, or another device ({first})")
+        return 1
 
 
 def note(text: str) -> None:

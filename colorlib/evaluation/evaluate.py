@@ -110,12 +110,14 @@ class Baselines:
         return {"mean_color": self.mean_color.tolist(), "luma_mean": self.luma_mean.tolist()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Baselines":
+    def from_dict(cls, values: dict[str, Any] | None) -> "Baselines":
         """From a checkpoint's record.
 
         Raises:
-            ColorlibError: if that is damaged.
+            ColorlibError: if that has none (None), or is damaged.
         """
+        if values is None:
+            raise ColorlibError("this checkpoint's record holds no 'baselines' (mean colours of its training photos)")
         try:
             result = cls(torch.tensor(values["mean_color"]).float(), torch.tensor(values["luma_mean"]).float())
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -57,8 +57,11 @@ def save_answer(path: str | Path, answer: Answer) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")  # its last line, by such a cut
         with open(path, "a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, [f.name for f in fields(Answer)])
+            if torn:
+                file.write("\r\n")
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(asdict(answer))

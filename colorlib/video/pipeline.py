@@ -27,6 +27,7 @@ from colorlib.data.photos import as_rgb, fit
 from colorlib.errors import ColorlibError
 from colorlib.prediction.annealing import require_temperature
 from colorlib.prediction.colorizer import Colorizer
+from colorlib.prediction.hints import GuidedColorizer
 from colorlib.prediction.upsampling import guided_filter_coefficients, upsample_and_merge
 from colorlib.video.cuts import SceneCuts
 from colorlib.video.encoder import ENCODERS
@@ -87,6 +88,10 @@ class VideoColorizer:
     ):
         if method not in METHODS:
             raise ColorlibError(f"there is no way of smoothing called {method!r}; there are {', '.join(METHODS)}")
+        if isinstance(colorizer, GuidedColorizer) and (colorizer.hints or colorizer.refined):
+            raise ColorlibError(
+                "hints, and colours that spread from sure pixels, are for photos: a film takes a palette only"
+            )
         self.colorizer = colorizer
         self.temperature = require_temperature(colorizer.temperature if temperature is None else temperature)
         paper = TemporalKernel(alpha, window)  # also checks both numbers, whatever the method
@@ -363,10 +368,12 @@ def _check_target(source: Path, target: Path, quality: int) -> None:
 
 
 def fingerprint(colorizer: Colorizer) -> str:
-    """A short text that is another one for another network, or other bins."""
+    """A short text that is another one for another network, other bins or another palette."""
     digest = hashlib.sha256(colorizer.bins.colors.cpu().numpy().tobytes())
     for tensor in colorizer.model.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
+    if isinstance(colorizer, GuidedColorizer) and colorizer.reference:
+        digest.update(colorizer.reference.shares.cpu().numpy().tobytes() + str(colorizer.reference.strength).encode())
     return f"{digest.hexdigest()[:16]} at {colorizer.input_size}"
 
 

@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 import colorlib
 from colorlib import cli
 from colorlib.cli.models import format_card
-from colorlib.cli.shared import INTERRUPTED, make_folder
+from colorlib.cli.shared import INTERRUPTED, guarded, make_folder
 from colorlib.cli.train import parse_settings
 from colorlib.color import ColorBins, luma_of
 from colorlib.data import count_chroma, find_photos, load_padded, read_photo, to_tensor
@@ -442,6 +442,18 @@ def test_a_model_card_admits_what_was_not_recorded(bare_checkpoint: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes close differently on Windows")
+def test_too_little_memory_is_one_sentence_and_other_errors_of_pytorch_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """More addresses than any machine has; PyTorch and NumPy refuse in words of their own."""
+    for allocate in (torch.empty, np.empty):
+        assert guarded(lambda make=allocate: make(2**55) is None) == 1
+        complaint = capsys.readouterr().err
+        assert complaint.startswith("colorlib: error: there is not enough memory") and complaint.count("\n") == 1
+    with pytest.raises(RuntimeError, match="must match"):
+        guarded(lambda: torch.ones(2) + torch.ones(3))
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     process = subprocess.Popen(
         command("models"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -57,6 +57,17 @@ def test_answers_are_kept_one_by_one(tmp_path):
     assert path.read_text(encoding="utf-8").splitlines()[0] == "photo,real_side,chosen_side,seconds"
 
 
+def test_an_answer_after_a_torn_line_stands_on_its_own(tmp_path):
+    """As a power cut leaves a file: the next answer is not glued to half of the last."""
+    path = tmp_path / "answers.csv"
+    save_answer(path, Answer("lake", "left", "left", 1.0))
+    save_answer(path, Answer("moor", "left", "right", 2.0))
+    path.write_bytes(path.read_bytes()[:-9])
+    save_answer(path, Answer("dune", "right", "right", 3.0))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "lake,left,left,1.0" and lines[-1] == "dune,right,right,3.0" and len(lines) == 4
+
+
 def test_files_that_cannot_be_used(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ColorlibError, match="cannot write"):

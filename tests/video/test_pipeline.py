@@ -15,7 +15,7 @@ import torch
 from colorlib import ColorlibError, cli
 from colorlib.color import rgb_to_yuv
 from colorlib.data import bundled, fit, read_photo
-from colorlib.prediction import Colorizer
+from colorlib.prediction import Colorizer, GuidedColorizer, Hint, Palette
 from colorlib.video import (
     ENCODERS,
     VideoColorizer,
@@ -137,6 +137,15 @@ def test_a_film_does_not_remember_the_one_before(tmp_path: Path, photo: np.ndarr
     colorize_film(first, tmp_path / "between.mp4", video, progress=False)
     colorize_film(second, tmp_path / "again.mp4", video, progress=False)
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "fresh.mp4").read_bytes()
+
+
+def test_a_film_takes_a_palette_that_decides_what_it_is_and_no_hints(photo: np.ndarray, colorizer: Colorizer) -> None:
+    palettes = [Palette.of(photo, colorizer.bins, strength) for strength in (0.5, 1.0)]
+    guides = [colorizer, *(GuidedColorizer(colorizer, reference=palette) for palette in palettes)]
+    assert len({VideoColorizer(guide).settings["model"] for guide in guides}) == 3
+    for guided in (GuidedColorizer(colorizer, [Hint(0.5, 0.5, (0.1, 0))]), GuidedColorizer(colorizer, refined=True)):
+        with pytest.raises(ColorlibError, match="a film takes a palette only"):
+            VideoColorizer(guided)
 
 
 def test_an_irregular_clock_is_kept(tmp_path: Path, photo: np.ndarray, video: VideoColorizer) -> None:
