@@ -97,7 +97,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
         "norm": "affine",
         "loss_mean": "everything",
     },
-    # augmentation at equal iterations (§4.2.2, Figure 10); whole photos but for ours
+    # augmentation at equal iterations (§4.2.2, Figure 10); whole photos
     "augment-none": {"augment": "none"},
     "augment-paper": {"augment": "paper"},
     # how large a photo is when the network sees it, at equal iterations

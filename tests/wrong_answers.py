@@ -677,6 +677,16 @@ def knobs_swapped(measure: Callable[[float, float], tuple[float, float]], target
     return t, lam
 
 
+def knobs_at_one_temperature(
+    measure: Callable[[float, float], tuple[float, float]], target: Any
+) -> tuple[float, float]:
+    def miss(lam: float) -> float:
+        rare, vivid = measure(lam, 0.5)
+        return ((rare - target[0]) / 0.02) ** 2 + ((vivid - target[1]) / 2) ** 2
+
+    return min(np.geomspace(0.01, 1, 200), key=miss), 0.5
+
+
 def answers_by_the_plain_interval(rate: float) -> int:
     n = 1
     while round(rate * n) / n + 1.96 * (round(rate * n) / n * (1 - round(rate * n) / n) / n) ** 0.5 >= 0.5:
@@ -1027,7 +1037,13 @@ WRONG_ANSWERS: dict[str, list[Any]] = {
     "frames_to_forget": [frames_rounded_down, frames_of_the_time_constant, frames_not_whole],
     "motion_step": [motion_ignored, view_ignored, now_is_warped, unseen_fades],
     "my_smoother": [newest_frame, mean_of_everything, mean_of_five, sum_of_four, median_of_five, papers_kernel],
-    "find_knobs": [knobs_by_rare_colors_alone, knobs_without_units, knobs_one_after_the_other, knobs_swapped],
+    "find_knobs": [
+        knobs_by_rare_colors_alone,
+        knobs_without_units,
+        knobs_one_after_the_other,
+        knobs_swapped,
+        knobs_at_one_temperature,
+    ],
     "answers_needed": [
         answers_by_the_plain_interval,
         answers_by_the_low_end,

@@ -641,7 +641,7 @@ def _find_knobs(answer: Callable[[Callable[[float, float], tuple[float, float]],
         boldness = -math.log10(lam)
         return 0.15 * boldness / (1 + 3 * temperature), 20 + 15 * boldness + 25 / (1 + temperature)
 
-    for right in ((0.05, 0.3), (0.5, 0.1), (0.02, 0.9)):
+    for right in ((0.05, 0.3), (0.5, 0.1), (0.02, 0.9), (0.03, 0.1)):
         target = palette(*right)
         lam, temperature = (float(value) for value in pair_of_numbers(answer(palette, target), "(λ, T)"))
         if not (0.01 <= lam <= 1 and 0.05 <= temperature <= 1):
