@@ -92,6 +92,8 @@ def write(results: dict[str, Any]) -> None:
         f"Measured on {where['date']}: {where['processor']}, {where['cores']} cores"
         f"{', ' + where['gpu'] if where['gpu'] else ''}; PyTorch {where['torch']}, {where['threads']} threads.",
         "A ratio compares with the nearest line above that has 1.00, within the same run. `make bench` measures again.",
+        "Each heading is the question of a module of `benchmarks/`, whose docstring says how it is measured. The bound "
+        "is the line of 1.00 above: what cannot be beaten.",
     ]
     for benchmark in results["benchmarks"].values():
         lines += table(benchmark["question"], [Row(**row) for row in benchmark["rows"]])

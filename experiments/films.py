@@ -36,6 +36,11 @@ FLICKER, KEPT = 1.0, 0.95  # the goal: flicker at most the truth's, so much of t
 ALONE = "frame by frame"
 COLUMNS = ("film", "method", "flicker", "warp_error", "cdc", "colorfulness", "error", "steadiness", "kept", "goal")
 ALPHA, WINDOW = 0.2, 20.0  # the paper's
+ABOUT = """
+The first frames of each film, coloured frame by frame and with each way of smoothing that `colorlib video --method`
+has; `experiments/films.py` says what is measured, `colorlib video --help` what each way does. *Flicker* is how far the
+colour of still pixels jumps per frame, *colour kept* the colourfulness beside that frame by frame. How far `steady`
+looks ahead, and that it answers at 0.95 of T, was chosen on these films: it is not judged on new ones."""
 Rows = list[dict[str, Any]]
 
 
@@ -59,7 +64,7 @@ def main() -> None:
     write_rows(HERE / "films.csv", COLUMNS, [{key: short(value) for key, value in row.items()} for row in rows])
     name = args.model or DEFAULT_MODEL
     title = f"# Films: {name} at T = {colorizer.temperature:g}, {args.frames} frames {args.width} pixels wide"
-    lines = [title, *sources(rows), *flicker_table(rows), *metric_tables(rows)]
+    lines = [title, ABOUT, *sources(rows), *flicker_table(rows), *metric_tables(rows)]
     write_text(HERE / "films.md", "\n".join(lines))
 
 

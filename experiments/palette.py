@@ -127,7 +127,8 @@ def report(rows: list[dict[str, Any]], model: str | None, count: int, temperatur
     lines = [f"# The palette of a reference photo: {model or 'the default network'}, {count} photos\n"]
     lines.append(
         "How each reference is chosen, and the rule by which the palette is kept, stand in `experiments/palette.py`. "
-        "Differences are from no reference, photo by photo, with 95 % intervals over photos."
+        "Differences are from no reference, photo by photo, with 95 % intervals over photos. *Itself* is the photo's "
+        "own colours, which nobody has: an upper bound. *Stains* are how many areas of one bin a picture falls into."
     )
     for temperature in temperatures:
         lines += table(rows, temperature)

@@ -52,6 +52,11 @@ SHOWN = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)  # temperatures of the table of
 RECOGNISED = ("same_class", "same_class_top5", "class_probability")
 JUDGED = ("psnr", "auc_rebalanced")  # the metrics of which differences are judged
 L2 = "colorunet-l2"  # the foil: the same network, trained by regression
+ABOUT = """\
+Each checkpoint colours the photos at its own temperature T; `experiments/scores.py` says how. Means over photos with
+95 % intervals. Stains are areas of one bin smaller than 0.2 % of the picture; in this table those of the network's
+first choice, whatever T is.
+"""
 Group = dict[Path, str]  # a photo's category
 
 
@@ -200,7 +205,7 @@ def report(group: str, results: dict[str, Any]) -> list[str]:
     """The tables of one set of photos as lines of Markdown: scores, verdicts, categories."""
     first = next(iter(results.values()))
     metrics = list(dict.fromkeys(metric for row in first["scores"].values() for metric in row))
-    lines = [f"\n## {group}: {first['photos']} photos\n", "Means over photos with 95 % intervals.\n"]
+    lines = [f"\n## {group}: {first['photos']} photos\n", ABOUT]
     lines += [f"| | T | {' | '.join(METRICS.get(m, m) for m in metrics)} |", "|---|---:|" + "---:|" * len(metrics)]
     for name, result in results.items():
         cells = [shown(result["scores"]["model"].get(metric)) for metric in metrics]

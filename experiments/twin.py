@@ -90,7 +90,10 @@ def introduction(twins: dict[str, Colorizer]) -> str:
     lines = [
         "# A network and its twin by L2\n",
         "One network, trained once to choose among colours and once to give the colour itself by squared error; the "
-        "docstring of `experiments/twin.py` says how they are measured. One training each: nothing here tells how much "
+        "docstring of `experiments/twin.py` says how they are measured. *Own* is the record's temperature; *best* has "
+        "the highest mean PSNR, at *truth's* pictures are as colourful as the photos: both are chosen on these very "
+        "photos, for both networks. The twin has no temperature; in its place stands the factor by which its colours "
+        "are multiplied. One training each: nothing here tells how much "
         "another seed would change.\n",
         f"{twins['model'].record['training']['config']['model']}, {numbers} parameters. In their trainings differ:\n",
     ]

@@ -143,8 +143,12 @@ def _both(expected: Any, got: Any) -> str:
     """What was expected and what came; where they look alike, also how far they are apart."""
     said = f"I expected {_short(expected)}, and got {_short(got)}"
     if _short(expected) == _short(got):
-        apart = torch.as_tensor(got).double() - torch.as_tensor(expected).double()  # truth values have no difference
-        said += f", which differs by {float(apart.abs().max()):.1g}, more than rounding"
+        right, mine = (torch.as_tensor(value).double().flatten() for value in (expected, got))
+        if torch.as_tensor(expected).is_floating_point():
+            said += f", which differs by {float((mine - right).abs().max()):.1g}, more than rounding"
+        else:
+            place = int((mine != right).nonzero()[0])
+            said += f"; at place {place} I expected {right[place]:.9g}, and got {mine[place]:.9g}"
     return said
 
 

@@ -31,6 +31,10 @@ def save_checkpoint(
     """Write a network, its bins and its record; the file appears whole or not at all.
 
     With ``half`` the weights are rounded to float16, which halves the file; reading makes them float32 again.
+
+    Raises:
+        ColorlibError: if the network is none of `MODELS` or was built for another number of bins, or the file cannot be
+            written.
     """
     name = type(model).__name__
     if MODELS.get(name) is not type(model):

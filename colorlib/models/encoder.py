@@ -69,6 +69,9 @@ class LiteEncoder(nn.Module):
 
     >>> [tuple(features.shape[1:]) for features in LiteEncoder(4)(torch.zeros(1, 1, 64, 64))]
     [(16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4)]
+
+    Raises:
+        ColorlibError: if ``depth`` is neither 4 nor 5.
     """
 
     def __init__(self, depth: int = 5):

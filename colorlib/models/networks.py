@@ -1,7 +1,7 @@
-"""The networks of the paper's §2.2, in the order its authors tried them.
+"""The three networks of the paper's §2.2, in the order its authors tried them, and three of ours.
 
-All take a luma (B, 1, H, W) in [0, 1] and give logits (B, n, H, W), one score per colour bin and pixel; the last, which
-is ours, at half that size. H and W must be multiples of the network's ``stride``.
+All take a luma (B, 1, H, W) in [0, 1] and give logits (B, n, H, W), one score per colour bin and pixel; the last,
+`LiteUNet`, at half that size. H and W must be multiples of the network's ``stride``: ValueError otherwise.
 """
 
 from typing import Any
@@ -80,10 +80,10 @@ class Output(nn.Sequential):
 
 
 class Network(nn.Module):
-    """What all of them have: by what the picture's sides must divide, and what else they were built with.
+    """What all of them have: the ``stride`` of which the sides must be multiples, and what else they were built with.
 
-    A picture whose sides do not divide is given edges that repeat its last pixels or, where ``stretched``, is
-    stretched until they do.
+    A picture whose sides are not is given edges that repeat its last pixels or, where ``stretched``, is stretched until
+    they are.
     """
 
     stride: int = 1
@@ -138,6 +138,9 @@ class ColorUNet(Network):
     torch.Size([1, 32, 64, 64])
     >>> sum(parameter.numel() for parameter in ColorUNet().parameters())
     130432
+
+    Raises:
+        ColorlibError: if ``norm`` is neither.
     """
 
     stride = 8
@@ -286,6 +289,9 @@ def build(name: str, n: int = 32, **arguments: Any) -> Network:
 
     >>> type(build("ColorUNet")).__name__
     'ColorUNet'
+
+    Raises:
+        ColorlibError: if there is no such network, or it does not take these arguments.
     """
     if name not in MODELS:
         raise ColorlibError(f"unknown network {name!r}; known: {', '.join(MODELS)}")

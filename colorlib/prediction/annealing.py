@@ -26,6 +26,9 @@ def annealed_probabilities(logits: Tensor, temperature: float) -> Tensor:
 
     >>> annealed_probabilities(torch.tensor([2.0, 1.0]).reshape(2, 1, 1), 0).flatten().tolist()
     [1.0, 0.0]
+
+    Raises:
+        ColorlibError: if the temperature is no finite number of 0 or more.
     """
     if require_temperature(temperature) == 0:
         return torch.zeros_like(logits).scatter(-3, logits.argmax(-3, keepdim=True), 1.0)
@@ -42,6 +45,10 @@ def annealed_mean(logits: Tensor, colors: Tensor, temperature: float) -> Tensor:
 
     >>> annealed_mean(torch.zeros(2, 1, 1), torch.tensor([[0.1, 0.2], [0.3, 0.0]]), 1.0).flatten().tolist()
     [0.20000000298023224, 0.10000000149011612]
+
+    Raises:
+        ColorlibError: if the temperature is no finite number of 0 or more.
+        ValueError: if there are not as many colours as bins.
     """
     if logits.shape[-3] != len(colors):
         raise ValueError(f"logits have {logits.shape[-3]} bins where there are {len(colors)} colours")

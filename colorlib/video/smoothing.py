@@ -62,6 +62,10 @@ class TemporalKernel(Smoother):
     >>> first, second = kernel(torch.ones(1, 1, 1)).item(), kernel(torch.zeros(1, 1, 1)).item()
     >>> first, round(second, 4)  # 1, then e^-0.5 / (1 + e^-0.5)
     (1.0, 0.3775)
+
+    Raises:
+        ColorlibError: if ``alpha`` is below 0, ``window`` is no whole number, neither has an end, or a frame of another
+            size comes.
     """
 
     def __init__(self, alpha: float = 0.2, window: float = 20):

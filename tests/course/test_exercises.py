@@ -53,7 +53,7 @@ def test_messages_say_what_was_expected_and_what_came():
         expect(torch.tensor([0.50002]), torch.tensor([0.5]), "Here", 1e-6)
     late = torch.arange(8) > 6  # whose first numbers, which are all that is said of it, are right
     for kind in (torch.bool, torch.uint8):
-        with pytest.raises(WrongAnswerError, match=r"…\], and got \[.*…\], which differs by 1, more than rounding\.$"):
+        with pytest.raises(WrongAnswerError, match=r"…\], and got \[.*…\]; at place 7 I expected 1, and got 0\.$"):
             expect(torch.zeros(8, dtype=kind), late.to(kind), "Here")
     _, message = verdict("luma", lambda rgb: rgb)
     assert "I expected the shape (1, 2), and got (3, 1, 2)" in message
