@@ -399,7 +399,7 @@ class Judge:
         else:
             logits = colorizer.logits(luma)
             chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
-            nll = round(-float(logits.log_softmax(0).gather(0, target[None]).mean()), 5)
+            nll = round(-float(logits.log_softmax(0).gather(0, target[None]).mean()), 4)
             accuracy = bin_accuracy(logits, target)
         picture = to_tensor(upsample_and_merge(rgb, luma, chroma))
         gray = merge_luma_chroma(luma_of(truth), torch.zeros_like(chroma_of(truth)))
