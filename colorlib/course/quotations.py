@@ -43,7 +43,8 @@ PAPER: dict[str, tuple[str, ...]] = {
         "large enough to capture meaningful general shapes.",
         "This network gave interesting results, but it was very unstable and slow to train, since it is quite deep. "
         "Furthermore, the quality of the output we get was not satisfying, even for a reduced task, because of this "
-        "underfitting.",
+        "underfitting. Furthermore, the upsampling process needs more filters in the hidden layers, as we need to "
+        "encode more information to correctly upsample the image.",
         "uses connections between layers to improve the gradient flow and help the upsampling. We also added "
         "additional batch normalization layers to improve training stability.",
     ),
