@@ -91,9 +91,10 @@ def write(results: dict[str, Any]) -> None:
         "# Benchmarks\n",
         f"Measured on {where['date']}: {where['processor']}, {where['cores']} cores"
         f"{', ' + where['gpu'] if where['gpu'] else ''}; PyTorch {where['torch']}, {where['threads']} threads.",
-        "A ratio compares with the nearest line above that has 1.00, within the same run. `make bench` measures again.",
+        "A ratio compares with the nearest line above that has 1.00, round by round: it is the median of the rounds' "
+        "ratios, not the ratio of the medians. `make bench` measures again.",
         "Each heading is the question of a module of `benchmarks/`, whose docstring says how it is measured. The bound "
-        "is the line of 1.00 above: what cannot be beaten.",
+        "is the line of 1.00 above: what only noise can beat.",
     ]
     for benchmark in results["benchmarks"].values():
         lines += table(benchmark["question"], [Row(**row) for row in benchmark["rows"]])

@@ -4,8 +4,9 @@ refine.md is the table; refine.csv has a line for each photo, and is not kept in
 
 Every bundled validation photo, at 256 pixels a side, is coloured by the default network (or ``--model``):
 
-* **seeds**, at several temperatures: as predicted; from the surest pixels spread along the luma, solved exactly
-  (`colorlib.prediction.refine`) and by the fast filter; from the surest 30 % alone; and, as a control, simply blurred.
+* **seeds**, at several temperatures: as predicted; from all pixels, the surer the more firmly, spread along the luma,
+  solved exactly (`colorlib.prediction.refine`) and by the fast filter; from the surest 30 % alone; and, as a
+  control, simply blurred.
 * **hints**: the true colour at random places, 0 to 100 of them, on the network's colours; against the same hints spread
   without a network (Levin et al.), and against the colour of the nearest hint.
 * **cost**: seconds and peak memory of a process that colours one photo of 1 and of 12 megapixels. CPU seconds, summed
@@ -209,7 +210,10 @@ def interval(values: np.ndarray, sign: str = "+") -> str:
 
 
 def seed_table(rows: list[dict[str, Any]], temperature: float) -> list[str]:
-    lines = [f"\n## Seeds at temperature {temperature:g}\n", "Differences are from the first row, photo by photo.\n"]
+    lines = [
+        f"\n## Seeds at temperature {temperature:g}\n",
+        "Differences are from the first row, photo by photo; rows in italics are no differences.\n",
+    ]
     lines += [f"| | {' | '.join(METRICS.values())} |", "|---|" + "---:|" * len(METRICS)]
     ways = list(dict.fromkeys(r["way"] for r in rows if r["part"] == "seeds" and r.get("temperature") == temperature))
     first = {m: column(rows, m, part="seeds", way=ways[0], temperature=temperature) for m in METRICS}

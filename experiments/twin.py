@@ -95,7 +95,8 @@ def introduction(twins: dict[str, Colorizer]) -> str:
         "photos, for both networks. The twin has no temperature; in its place stands the factor by which its colours "
         "are multiplied. One training each: nothing here tells how much "
         "another seed would change.\n",
-        f"{twins['model'].record['training']['config']['model']}, {numbers} parameters. In their trainings differ:\n",
+        f"{twins['model'].record['training']['config']['model']}, {numbers} parameters. In their trainings differ, of "
+        "the settings that both records have (MODEL_CARD.md says what else does, such as the twin's bfloat16):\n",
     ]
     for number, (one, other) in enumerate(zip(*parts, strict=True), 1):
         known = [key for key in one if key in other]  # a record knows nothing of settings that came after it

@@ -68,7 +68,9 @@ def add_arguments(commands: Commands) -> None:
         action="store_true",
         help="also write DIR/NAME_confidence.png: the probability of the likeliest colour, black 0, white 1",
     )
-    parser.add_argument("--refine", action="store_true", help="spread the colours of the surest pixels along the luma")
+    parser.add_argument(
+        "--refine", action="store_true", help="spread colours along the luma, those of surer pixels more firmly"
+    )
     parser.add_argument(
         "--hints", metavar="FILE", type=Path, help="colours at places, as JSON (see colorlib.prediction.hints)"
     )

@@ -199,7 +199,7 @@ def choose_seeds(confidence: Tensor, coverage: float = 0.3) -> Tensor:
 
 
 def refine(luma: Tensor, chroma: Tensor, confidence: Tensor, seeds: Seeds = SEEDS, fast: bool = False) -> Tensor:
-    """A predicted chrominance (2, H, W) again, from its surest pixels alone, spread along the luma (H, W).
+    """A predicted chrominance (2, H, W) again, from its seeds, the surer the more firmly, spread along the luma (H, W).
 
     ``confidence`` (H, W) in [0, 1] is the probability of each pixel's likeliest bin. ``fast`` spreads by `spread_fast`.
 
