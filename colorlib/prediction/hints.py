@@ -3,7 +3,7 @@
 A classifier does not only paint, it also knows what else a place could be: its distribution over bins is a `palette` to
 choose from. What is chosen spreads as a *correction*: the difference between the hint and the network's own colour is
 given at the place of the hint, zero is given weakly everywhere else, and `propagate` finds the rest. Close by, on the
-same area, the hint's colour appears; far away, or across an edge, the network's colours stay.
+same area, the hint's colour appears; far away, or across an edge, the network's colours change less.
 
 Hints are kept in a JSON file, which people can write, too:
 
