@@ -4,7 +4,8 @@ refine.md is the table; refine.csv has a line for each photo, and is not kept in
 
 Every bundled validation photo, at 256 pixels a side, is coloured by the default network (or ``--model``):
 
-* **seeds**, at several temperatures: as predicted; from all pixels, the surer the more firmly, spread along the luma,
+* **seeds**, at several temperatures: as predicted; enlarged plainly, as all that follow are, where the library goes
+  by the luma's edges; from all pixels, the surer the more firmly, spread along the luma,
   solved exactly (`colorlib.prediction.refine`) and by the fast filter; from the surest 30 % alone; and, as a
   control, simply blurred.
 * **hints**: the true colour at random places, 0 to 100 of them, on the network's colours; against the same hints spread
@@ -144,6 +145,7 @@ def seed_rows(colorizer: Colorizer, photo: Photo, rgb: np.ndarray, temperatures:
         blurred = torch.from_numpy(ndimage.gaussian_filter(large.numpy(), (0, 6, 6), mode="nearest"))
         pictures = {
             "as predicted": to_tensor(upsample_and_merge(rgb, small, chroma)),
+            "enlarged plainly": merge_luma_chroma(luma, large),
             "blurred (6 px)": merge_luma_chroma(luma, blurred),
             "spread exactly": merge_luma_chroma(luma, refine(luma, large, confidence)),
             "spread fast": merge_luma_chroma(luma, refine(luma, large, confidence, fast=True)),
