@@ -217,9 +217,10 @@ def run_missing(
     pool, cached = pool_size(folders), is_cache(folders)
     categories = {} if cached else categories_of(folders)  # without any, the variety of scenes cannot be varied
     able = [name for name in names if (name not in VARIETY or categories) and (name not in (HALF, MUTED) or cached)]
-    if not able:
+    unable = [name for name in names if name not in able]
+    if unable and set(names) < set(EXPERIMENTS):  # asked for by name; of all, those that can be are made
         raise ColorlibError(
-            f"{', '.join(names)}: needs --photos, folders with categories or, to leave photos out, a cache"
+            f"{', '.join(unable)}: needs --photos, folders with categories or, to leave photos out, a cache"
         )
     todo = [(seed, name) for seed in seeds for name in able]
     judge = None

@@ -34,7 +34,7 @@ def test_a_pool_is_the_bundled_photos_and_folders_or_a_cache_alone(cache, real_p
 def test_an_experiment_that_needs_a_cache_says_so(tmp_path):
     for name in (ablations.HALF, next(iter(ablations.VARIETY))):
         with pytest.raises(ColorlibError, match=f"{name}: needs --photos"):
-            ablations.run_missing([name], [0], [], [], *[ablations.Table(tmp_path / "rows.csv")] * 2)
+            ablations.run_missing(["base", name], [0], [], [], *[ablations.Table(tmp_path / "rows.csv")] * 2)
 
 
 def test_half_of_a_cache_is_a_cache_with_half_of_the_photos_to_train_on(cache, tmp_path):

@@ -15,6 +15,7 @@ from colorlib.cli.shared import (
     add_command,
     add_model_options,
     complain,
+    first_line,
     load_colorizer,
     make_folder,
     note,
@@ -152,8 +153,7 @@ def colorize_all(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[bool, d
                 except (ColorlibError, OSError) as error:
                     complain(error)
                 except Exception as error:  # no memory, on the machine or its GPU; or a mistake of ours
-                    first, *_ = str(error).splitlines() or [""]  # PyTorch adds more to its own
-                    complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first}")
+                    complain(f"{job.photo} could not be coloured: {type(error).__name__}: {first_line(error)}")
     except KeyboardInterrupt:
         print("colorlib: interrupted; the finished photos are kept", file=sys.stderr)
         return True, lost

@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         raise ColorlibError(f"{', '.join(map(str, args.inputs))}: no photos there")
     colorizer = load_colorizer(args)
+    baselines = Baselines.from_dict(colorizer.record.get("baselines"))
     if args.json:
         prepare_file(args.json)
-    baselines = Baselines.from_dict(colorizer.record.get("baselines"))
     labels = labels_by_folder(args.inputs[0]) if len(args.inputs) == 1 else None
     available, missing = find_image_metrics(labels)
     others = {"zhang": ZhangColorizer(args.zhang, colorizer.device)} if args.zhang else {}

@@ -28,6 +28,11 @@ def complain(error: Exception | str) -> None:
     tqdm.write(f"colorlib: error: {error}", file=sys.stderr)
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, as one line: PyTorch adds more to its own."""
+    return (str(error).splitlines() or [""])[0]
+
+
 def guarded(work: Callable[[], int | None]) -> int:
     """Do the work of a command and return its exit code; what went wrong is said in one sentence."""
     try:
@@ -44,7 +49,7 @@ def guarded(work: Callable[[], int | None]) -> int:
         complain(error)
         return 1
     except (MemoryError, RuntimeError) as error:
-        first, *_ = str(error).splitlines() or [""]  # PyTorch adds more to its own
+        first = first_line(error)
         if not (isinstance(error, MemoryError) or "out of memory" in first or "allocate memory" in first):
             raise
         complain(f"there is not enough memory: use smaller pictures or batches, or another device ({first})")

@@ -147,7 +147,7 @@ def _both(expected: Any, got: Any) -> str:
         if torch.as_tensor(expected).is_floating_point():
             said += f", which differs by {float((mine - right).abs().max()):.1g}, more than rounding"
         else:
-            place = int((mine != right).nonzero()[0])
+            place = int((mine - right).abs().argmax())
             said += f"; at place {place} I expected {right[place]:.9g}, and got {mine[place]:.9g}"
     return said
 

@@ -529,7 +529,7 @@ def test_no_photo_is_written_over_by_numbers(tmp_path: Path, checkpoint: Path) -
 def test_evaluate_says_what_is_missing(tmp_path: Path, checkpoint: Path, bare_checkpoint: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, expected in [
-        ([VALIDATION_PHOTO, "--model", bare_checkpoint], "baselines"),
+        ([VALIDATION_PHOTO, "--model", bare_checkpoint, "--json", tmp_path / "new" / "scores.json"], "baselines"),
         ([tmp_path / "empty", "--model", checkpoint], "no photos"),
         ([VALIDATION_PHOTO, "--model", checkpoint, "--json", tmp_path], "is a folder"),
     ]:
@@ -537,6 +537,7 @@ def test_evaluate_says_what_is_missing(tmp_path: Path, checkpoint: Path, bare_ch
         assert result.returncode == 1
         (line,) = errors_of(result)
         assert expected in line
+    assert not (tmp_path / "new").exists()
 
 
 QUICK = PROJECT / "configs" / "quick.yaml"
