@@ -58,7 +58,7 @@ def options_of_make_lab() -> list[str]:
 
 @contextmanager
 def jupyterlab(folder: Path) -> Iterator[str]:
-    """A JupyterLab for a folder; gives the address up to the name of a notebook."""
+    """A JupyterLab for a folder; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,6 +69,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         *options_of_make_lab(),
     ]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    quiet += ["--LabApp.expose_app_in_browser=True"]  # for `open_notebook`
     # Settings and sessions of whoever runs the tests stay out of it.
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR", "COLORLIB_FIGURES")
     own = {name: str(folder / name.lower()) for name in folders}
@@ -88,10 +89,42 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             except OSError:
                 assert server.poll() is None, (folder / "server.log").read_text()
                 time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/lab/tree/{{name}}?token=test"
+        yield f"http://127.0.0.1:{port}/lab?token=test"
     finally:
         server.terminate()
         server.wait(60)
+
+
+# A kernel that is idle is handed on: a new one would first import PyTorch, Matplotlib and colorlib again.
+OPEN = """async ([path, fresh, forget]) => {
+    const {shell, commands, serviceManager} = window.jupyterapp;
+    for (const shown of [...shell.widgets("main")]) {
+        const before = shown.sessionContext?.session;
+        const {model, kernel} = before ?? {};
+        const keep = !fresh && kernel?.status === "idle";
+        if (before && !keep) await shown.sessionContext.shutdown();
+        shown.dispose();
+        if (keep) {
+            const session = serviceManager.sessions.connectTo({model});
+            await session.setPath(path);
+            await session.kernel.requestExecute({code: forget}).done;
+            session.dispose();
+        }
+    }
+    const notebook = await commands.execute("docmanager:open", {path, factory: "Notebook"});
+    await notebook.context.ready;
+}"""
+FORGET = """%reset -f
+from ipywidgets import Widget
+from matplotlib import pyplot
+Widget.close_all()
+pyplot.close("all")
+del Widget, pyplot"""
+
+
+def open_notebook(page: Page, name: str, fresh: bool) -> None:
+    """Show a notebook in an open JupyterLab, and nothing else; its kernel is ``fresh`` or that of the one before."""
+    page.evaluate(OPEN, [name, fresh, FORGET])
 
 
 def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:
@@ -99,10 +132,10 @@ def after(page: Page, action: Callable[[], object]) -> tuple[str, str]:
     picture = page.locator(PICTURE)
     alt, source = picture.get_attribute("alt"), picture.get_attribute("src")
     action()
-    changed = f"old => document.querySelector('{PICTURE}')?.src != old"
+    changed = f"old => ![undefined, old].includes(document.querySelector('{PICTURE}')?.src)"
     page.wait_for_function(changed, arg=source, timeout=MINUTE)
-    while source != (source := picture.get_attribute("src")):
-        page.wait_for_timeout(1000)  # a slider that moves sends several values
+    while source != (source := picture.get_attribute("src")) or not page.get_by_text(IDLE).is_visible():
+        page.wait_for_timeout(300)  # a slider that moves sends several values
     assert page.evaluate(f"document.querySelector('{PICTURE}').naturalWidth") > 100  # a picture, not a broken one
     return str(alt), str(picture.get_attribute("alt"))
 

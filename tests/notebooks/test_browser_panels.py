@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from lab_in_browser import IDLE, MINUTE, after, chromium, drag, jupyterlab, new_page
-from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
+from lab_in_browser import IDLE, MINUTE, after, chromium, drag, jupyterlab, new_page, open_notebook
+from playwright.sync_api import Locator, Page, TimeoutError
 
 from colorlib.course import NOTEBOOKS
 from colorlib.course.plots import GAP
@@ -125,46 +125,38 @@ def shortened(stem: str) -> nbformat.NotebookNode:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Iterator[tuple[Path, str]]:
-    """One JupyterLab for all tests here: its folder, and its address up to the name of a notebook."""
+def lab(tmp_path_factory) -> Iterator[tuple[Path, Page]]:
+    """One JupyterLab for all tests here: its folder, and the page in which it is open."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     folder.mkdir()
     for beside in ("data", "experiments"):
         (folder.parent / beside).symlink_to(PROJECT / beside)
-    with jupyterlab(folder) as address:
-        yield folder, address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """One browser, too, which needs to load JupyterLab's programs only once."""
-    with chromium() as browser:
-        yield browser
+    with jupyterlab(folder) as address, chromium() as browser, new_page(browser) as page:
+        page.goto(address, timeout=3 * MINUTE)
+        page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)", timeout=3 * MINUTE)
+        yield folder, page
 
 
 @contextmanager
-def run_in(lab: tuple[Path, str], browser: BrowserContext, stem: str, content: nbformat.NotebookNode) -> Iterator[Page]:
+def run_in(lab: tuple[Path, Page], stem: str, content: nbformat.NotebookNode, fresh: bool = True) -> Iterator[Page]:
     """A page with a notebook of that name, all of its cells run, its panel in view."""
-    folder, address = lab
+    folder, page = lab
     nbformat.write(content, folder / f"{stem}.ipynb")
-    with new_page(browser) as page:
-        # A workspace of its own: JupyterLab would open the notebooks of earlier tests again, with their panels.
-        own = address.replace("/lab/tree/", f"/lab/workspaces/{stem}/tree/")
-        page.goto(own.format(name=f"{stem}.ipynb"), timeout=3 * MINUTE)
-        idle = page.get_by_text(IDLE)
-        idle.wait_for(timeout=3 * MINUTE)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.locator(f"{PANEL} img, {FAILURE}").first.wait_for(state="attached", timeout=10 * MINUTE)
-        idle.wait_for(timeout=5 * MINUTE)
-        assert errors(page) == []
-        yield page
+    open_notebook(page, f"{stem}.ipynb", fresh)
+    idle = page.get_by_text(IDLE)
+    idle.wait_for(timeout=3 * MINUTE)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(f"{PANEL} img, {FAILURE}").first.wait_for(state="attached", timeout=10 * MINUTE)
+    idle.wait_for(timeout=5 * MINUTE)
+    assert errors(page) == []
+    yield page
 
 
 @pytest.fixture
-def opened(request, lab, browser) -> Iterator[Page]:
+def opened(request, lab) -> Iterator[Page]:
     """A page with the shortened notebook of the test's parameter, run, its panel in view."""
-    with run_in(lab, browser, request.param, shortened(request.param)) as page:
+    with run_in(lab, request.param, shortened(request.param), fresh=False) as page:
         yield page
 
 
@@ -265,11 +257,14 @@ def test_every_notebook_with_a_panel_is_in_the_table():
 
 
 @pytest.mark.slow
-def test_a_panel_broken_on_purpose_is_noticed(lab, browser, own_photo, monkeypatch):
+def test_a_panel_broken_on_purpose_is_noticed(lab, own_photo, monkeypatch):
     cells = [nbformat.v4.new_code_cell(source) for source in ("1 / 0", "print('never reached')")]
-    with pytest.raises(AssertionError, match="ZeroDivisionError"), run_in(lab, browser, "error", notebook_of(cells)):
+    with (
+        pytest.raises(AssertionError, match="ZeroDivisionError"),
+        run_in(lab, "error", notebook_of(cells), fresh=False),
+    ):
         pass
-    with run_in(lab, browser, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)])) as page:
+    with run_in(lab, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)]), fresh=False) as page:
         dead, fails = (page.locator(CONTROLS).nth(place) for place in range(2))
         monkeypatch.setattr("lab_in_browser.MINUTE", 5_000)  # long enough for nothing to happen
         with pytest.raises(TimeoutError):
@@ -289,8 +284,8 @@ def test_every_control_moves_the_picture(opened, stem, own_photo):
 
 
 @pytest.mark.slow
-def test_a_whole_notebook_and_lambda_by_mouse_keyboard_and_list(lab, browser, own_photo):
-    with run_in(lab, browser, "02_weight_maps", whole("02_weight_maps")) as page:
+def test_a_whole_notebook_and_lambda_by_mouse_keyboard_and_list(lab, own_photo):
+    with run_in(lab, "02_weight_maps", whole("02_weight_maps")) as page:
         page.get_by_text("lambda_for: not started yet").wait_for()  # the last cell has run, too
         assert page.locator(".noUi-handle").count() == 1
         before, now = after(page, drag(page, 0, 60))
@@ -305,8 +300,8 @@ def test_a_whole_notebook_and_lambda_by_mouse_keyboard_and_list(lab, browser, ow
 
 
 @pytest.mark.slow
-def test_a_whole_notebook_and_your_own_photo(lab, browser, own_photo, synthetic_photo, tmp_path):
-    with run_in(lab, browser, "00_start_here", whole("00_start_here")) as page:
+def test_a_whole_notebook_and_your_own_photo(lab, own_photo, synthetic_photo, tmp_path):
+    with run_in(lab, "00_start_here", whole("00_start_here")) as page:
         before, now = after(page, choose_file(page, own_photo))
         assert before.startswith("an example") and now.startswith("your photo")
         assert natural_size(page)[0] == 2 * synthetic_photo.shape[1]  # gray and coloured, side by side
