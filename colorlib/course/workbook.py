@@ -260,7 +260,8 @@ def kernel_environment(jobs: int = 1) -> Iterator[None]:
     """
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with tempfile.TemporaryDirectory() as folder:
-        write_kernel_spec(os.path.join(folder, "kernels", "python3"))
+        # ipykernel warns for each notebook that its connections, which do not leave this machine, are not encrypted.
+        write_kernel_spec(os.path.join(folder, "kernels", "python3"), extra_arguments=["--log-level=ERROR"])
         settings = {
             "JUPYTER_PATH": folder,
             "PYTHONPATH": os.pathsep.join(paths),

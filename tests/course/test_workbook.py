@@ -316,6 +316,7 @@ def test_two_notebooks_run_at_once(course, tmp_path, capfd):
     assert [(result.notebook, result.problems) for result in results] == [("01_first", []), ("02_second", [])]
     assert os.getcwd() == folder
     assert "workbook:   0%" in (bar := capfd.readouterr().err) and "01_first, 02_second" in bar
+    assert "WARNING" not in bar  # ipykernel's, for each notebook, of connections within this machine
 
 
 def running(process: int) -> bool:
