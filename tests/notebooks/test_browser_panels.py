@@ -7,7 +7,6 @@ import ast
 import re
 import symtable
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -137,8 +136,7 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, Page]]:
         yield folder, page
 
 
-@contextmanager
-def run_in(lab: tuple[Path, Page], stem: str, content: nbformat.NotebookNode, fresh: bool = True) -> Iterator[Page]:
+def run_in(lab: tuple[Path, Page], stem: str, content: nbformat.NotebookNode, fresh: bool) -> Page:
     """A page with a notebook of that name, all of its cells run, its panel in view."""
     folder, page = lab
     nbformat.write(content, folder / f"{stem}.ipynb")
@@ -150,14 +148,13 @@ def run_in(lab: tuple[Path, Page], stem: str, content: nbformat.NotebookNode, fr
     page.locator(f"{PANEL} img, {FAILURE}").first.wait_for(state="attached", timeout=10 * MINUTE)
     idle.wait_for(timeout=5 * MINUTE)
     assert errors(page) == []
-    yield page
+    return page
 
 
 @pytest.fixture
-def opened(request, lab) -> Iterator[Page]:
+def opened(request, lab) -> Page:
     """A page with the shortened notebook of the test's parameter, run, its panel in view."""
-    with run_in(lab, request.param, shortened(request.param), fresh=False) as page:
-        yield page
+    return run_in(lab, request.param, shortened(request.param), fresh=False)
 
 
 def notebook(*stems: str) -> pytest.MarkDecorator:
@@ -259,22 +256,19 @@ def test_every_notebook_with_a_panel_is_in_the_table():
 @pytest.mark.slow
 def test_a_panel_broken_on_purpose_is_noticed(lab, own_photo, monkeypatch):
     cells = [nbformat.v4.new_code_cell(source) for source in ("1 / 0", "print('never reached')")]
-    with (
-        pytest.raises(AssertionError, match="ZeroDivisionError"),
-        run_in(lab, "error", notebook_of(cells), fresh=False),
-    ):
-        pass
-    with run_in(lab, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)]), fresh=False) as page:
-        dead, fails = (page.locator(CONTROLS).nth(place) for place in range(2))
-        monkeypatch.setattr("lab_in_browser.MINUTE", 5_000)  # long enough for nothing to happen
-        with pytest.raises(TimeoutError):
-            after(page, change(page, dead, own_photo))
-        assert errors(page) == []
-        with pytest.raises(TimeoutError):
-            after(page, change(page, fails, own_photo))
-        page.locator(ERRORS).first.wait_for()
-        (told,) = errors(page)
-        assert told.startswith("ZeroDivisionError")
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        run_in(lab, "error", notebook_of(cells), fresh=False)
+    page = run_in(lab, "broken", notebook_of([nbformat.v4.new_code_cell(BROKEN)]), fresh=False)
+    dead, fails = (page.locator(CONTROLS).nth(place) for place in range(2))
+    monkeypatch.setattr("lab_in_browser.MINUTE", 5_000)  # long enough for nothing to happen
+    with pytest.raises(TimeoutError):
+        after(page, change(page, dead, own_photo))
+    assert errors(page) == []
+    with pytest.raises(TimeoutError):
+        after(page, change(page, fails, own_photo))
+    page.locator(ERRORS).first.wait_for()
+    (told,) = errors(page)
+    assert told.startswith("ZeroDivisionError")
 
 
 @pytest.mark.slow
@@ -285,37 +279,37 @@ def test_every_control_moves_the_picture(opened, stem, own_photo):
 
 @pytest.mark.slow
 def test_a_whole_notebook_and_lambda_by_mouse_keyboard_and_list(lab, own_photo):
-    with run_in(lab, "02_weight_maps", whole("02_weight_maps")) as page:
-        page.get_by_text("lambda_for: not started yet").wait_for()  # the last cell has run, too
-        assert page.locator(".noUi-handle").count() == 1
-        before, now = after(page, drag(page, 0, 60))
-        assert number(now, "λ = ") > 1.5 * number(before, "λ = ")
-        assert number(before, "λ = ") == pytest.approx(0.05, rel=0.01)
-        before, now = after(page, press(page, 0, "ArrowLeft"))
-        assert number(now, "λ = ") < number(before, "λ = ")
-        bins = page.locator(f"{PANEL} select")
-        before, now = after(page, lambda: bins.select_option("k-means [ours]"))
-        assert "authors' code" in before and "k-means [ours]" in now
-        move_every_control(page, "02_weight_maps", own_photo)
+    page = run_in(lab, "02_weight_maps", whole("02_weight_maps"), fresh=True)
+    page.get_by_text("lambda_for: not started yet").wait_for()  # the last cell has run, too
+    assert page.locator(".noUi-handle").count() == 1
+    before, now = after(page, drag(page, 0, 60))
+    assert number(now, "λ = ") > 1.5 * number(before, "λ = ")
+    assert number(before, "λ = ") == pytest.approx(0.05, rel=0.01)
+    before, now = after(page, press(page, 0, "ArrowLeft"))
+    assert number(now, "λ = ") < number(before, "λ = ")
+    bins = page.locator(f"{PANEL} select")
+    before, now = after(page, lambda: bins.select_option("k-means [ours]"))
+    assert "authors' code" in before and "k-means [ours]" in now
+    move_every_control(page, "02_weight_maps", own_photo)
 
 
 @pytest.mark.slow
 def test_a_whole_notebook_and_your_own_photo(lab, own_photo, synthetic_photo, tmp_path):
-    with run_in(lab, "00_start_here", whole("00_start_here")) as page:
-        before, now = after(page, choose_file(page, own_photo))
-        assert before.startswith("an example") and now.startswith("your photo")
-        assert natural_size(page)[0] == 2 * synthetic_photo.shape[1]  # gray and coloured, side by side
+    page = run_in(lab, "00_start_here", whole("00_start_here"), fresh=True)
+    before, now = after(page, choose_file(page, own_photo))
+    assert before.startswith("an example") and now.startswith("your photo")
+    assert natural_size(page)[0] == 2 * synthetic_photo.shape[1]  # gray and coloured, side by side
 
-        grain = np.random.default_rng(0).integers(0, 256, (2100, 2000, 3), np.uint8)  # which no PNG makes smaller
-        write_photo(tmp_path / "large.png", grain)
-        assert (tmp_path / "large.png").stat().st_size > 12_000_000
-        before, now = after(page, choose_file(page, tmp_path / "large.png"))
-        assert now.startswith("your photo")
-        move_every_control(page, "00_start_here", own_photo)
+    grain = np.random.default_rng(0).integers(0, 256, (2100, 2000, 3), np.uint8)  # which no PNG makes smaller
+    write_photo(tmp_path / "large.png", grain)
+    assert (tmp_path / "large.png").stat().st_size > 12_000_000
+    before, now = after(page, choose_file(page, tmp_path / "large.png"))
+    assert now.startswith("your photo")
+    move_every_control(page, "00_start_here", own_photo)
 
-        (tmp_path / "notes.jpg").write_text("not a picture")
-        choose_file(page, tmp_path / "notes.jpg")()
-        page.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()
+    (tmp_path / "notes.jpg").write_text("not a picture")
+    choose_file(page, tmp_path / "notes.jpg")()
+    page.get_by_role("alert").get_by_text("notes.jpg is not a photo").wait_for()
 
 
 @pytest.mark.slow
