@@ -41,7 +41,7 @@ def main() -> None:
         "Means with 95 % intervals over photos; the verdict compares a network's two rows photo by photo. A star marks "
         "how the network is used. What is compared, and why, stands in `experiments/inputs.py`. Only the network "
         "of stride 32 is stretched, since up to 31 repeated pixels a side are a scene that no photo shows.\n",
-        "| network | stride | input | T | edges | PSNR, dB | colorfulness | stretched against repeated |",
+        "| network | stride | input | T | edges | PSNR, dB | colourfulness | stretched against repeated |",
         "|---|---:|---:|---:|---|---:|---:|---|",
     ]
     for name in bundled_checkpoints():

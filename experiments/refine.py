@@ -69,7 +69,7 @@ METRICS = {
     "edge_error": "error in (a, b) at edges",
     "bleeding": "bleeding",
     "stains": "stains",
-    "colorfulness": "colorfulness",
+    "colorfulness": "colourfulness",
 }
 ABOUT = """
 Validation photos of at most 256 pixels a side, means with 95 % intervals over photos; what each way does stands in

@@ -56,7 +56,7 @@ METRICS = {
     "ab_error": "error in (a, b)",
     "auc": "AuC (%)",
     "auc_rebalanced": "rebalanced AuC (%)",
-    "colorfulness": "colorfulness",
+    "colorfulness": "colourfulness",
     "colorfulness_absolute": "colourfulness (absolute)",
     "bin_accuracy": "bin accuracy",
     "bin_accuracy_top5": "bin accuracy (top 5)",

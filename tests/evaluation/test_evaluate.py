@@ -14,6 +14,7 @@ from colorlib.color import chroma_of, luma_of, merge_luma_chroma
 from colorlib.data import fit, read_photo, to_tensor, to_uint8
 from colorlib.evaluation import (
     BASELINES,
+    METRICS,
     Baselines,
     area_under_accuracy,
     bin_accuracy,
@@ -36,6 +37,11 @@ def channels_last(rgb: torch.Tensor) -> np.ndarray:
 
 
 # --- one photo ---------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_spelled_like_the_texts_around_them():
+    """Names in code say `color`; what people read says "colour"."""
+    assert not [label for label in METRICS.values() if "color" in label]
 
 
 def test_psnr_against_scikit_image():
