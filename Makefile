@@ -37,11 +37,12 @@ figures: $(STAMP) ## run the whole workbook on the bundled photos and model: not
 	$(call step,workbook ($(PROFILE)),$(BIN)/colorlib workbook --profile $(PROFILE) --jobs $(JOBS) $(ARGS))
 	$(call total,make figures)
 
+# nbval takes seconds to import in every process, and only its own step has a use for it.
 test: $(STAMP) ## every check: style, types, tests, and all notebooks twice (papermill and nbval)
 	$(call step,ruff check,$(BIN)/ruff check .)
 	$(call step,ruff format --check,$(BIN)/ruff format --check .)
 	$(call step,mypy,$(BIN)/mypy)
-	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS))
+	$(call step,pytest,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS))
 	$(call step,workbook (quick),COLORLIB_FIGURES="$(CURDIR)/build/test/figures" $(BIN)/colorlib workbook --profile quick --jobs $(JOBS))
 	$(call step,nbval,COLORLIB_FIGURES="$(CURDIR)/build/test/figures" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval-lax --nbval-current-env notebooks)
 	$(call total,make test)
