@@ -1,4 +1,4 @@
-"""What is each choice worth? Small trainings that differ in one thing, three seeds each.
+"""What is each choice worth? Small trainings that differ in one thing, five seeds each.
 
     python -m experiments.ablations                              # all that are still missing, then the table
     python -m experiments.ablations grid lam-1 --photos my/photos --seeds 0 1 2
@@ -6,12 +6,10 @@
     python -m experiments.ablations lite-input-96 --photos CACHE96     # the same photos, of 96 pixels
     python -m experiments.ablations --table                      # only the table, from what has been measured
 
-Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv
-(and a line per photo in ablations_photos.csv, of which the repository keeps those that a notebook reads), and is never
-run twice: interrupt it whenever you like. With
-``--photos`` the networks train on more than the bundled photos, or on a cache made by `colorlib data prepare`, without
-the bundled ones; rows say how many, and are compared only with rows of as many. Validation is on the bundled validation
-photos always. ablations.md is the table made of it.
+Every experiment is configs/experiments.yaml with a few settings replaced. A finished one is a row of ablations.csv, and
+is never run twice: interrupt it whenever you like. With ``--photos`` the networks train on more than the bundled
+photos, or on a cache made by `colorlib data prepare`, without the bundled ones; rows say how many, and are compared
+only with rows of as many. Validation is on the bundled validation photos always. ablations.md is the table made of it.
 """
 
 import argparse
@@ -50,7 +48,7 @@ from colorlib.training import TrainingConfig, train
 
 HERE = Path(__file__).parent
 BASE = HERE.parent / "configs" / "experiments.yaml"
-TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0]
+TEMPERATURES = [round(0.1 * i, 1) for i in range(1, 11)] + [1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0]
 
 BASE_NAME = "base"
 LITE: dict[str, Any] = {  # the default network, as configs/liteunet.yaml trains it, but on the small inputs of all here
@@ -175,7 +173,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Table:
-    """A CSV file to which rows are added, one by one, each at once on disk."""
+    """A CSV file to which rows are added, each at once on disk."""
 
     path: Path
     rows: list[Row] = field(default_factory=list)
@@ -184,9 +182,9 @@ class Table:
         if self.path.exists():
             self.rows = [row for row in read_rows(self.path) if None not in row.values()]
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Write the file anew with more rows, as a whole: it is small, and never half-written."""
-        self.rows += [{key: str(value) for key, value in row.items()} for row in rows]
+    def add(self, row: Row) -> None:
+        """Write the file anew with one row more, as a whole: it is small, and never half-written."""
+        self.rows.append({key: str(value) for key, value in row.items()})
         write_rows(self.path, list(self.rows[0]), self.rows)
 
 
@@ -194,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.ablations", description="Small paired trainings.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these, of: {', '.join(EXPERIMENTS)}")
     parser.add_argument("--photos", metavar="FOLDER", nargs="+", default=[], help="more photos to train on, or a cache")
-    parser.add_argument("--seeds", metavar="N", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", metavar="N", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--set", metavar="SETTING=VALUE", nargs="+", default=[], help="replace settings of all")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables are kept")
     parser.add_argument("--table", action="store_true", help="train nothing, only write the table")
@@ -202,14 +200,14 @@ def main() -> None:
     if unknown := set(args.names) - set(EXPERIMENTS):
         parser.error(f"no such experiment: {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
     args.out.mkdir(parents=True, exist_ok=True)
-    results, photos = Table(args.out / "ablations.csv"), Table(args.out / "ablations_photos.csv")
+    results = Table(args.out / "ablations.csv")
     if not args.table:
-        run_missing(args.names or list(EXPERIMENTS), args.seeds, args.photos, args.set, results, photos)
+        run_missing(args.names or list(EXPERIMENTS), args.seeds, args.photos, args.set, results)
     (args.out / "ablations.md").write_text(report(results.rows), encoding="utf-8")
 
 
 def run_missing(
-    names: Sequence[str], seeds: Sequence[int], folders: list[str], settings: list[str], results: Table, photos: Table
+    names: Sequence[str], seeds: Sequence[int], folders: list[str], settings: list[str], results: Table
 ) -> None:
     """Train and measure what has no row yet: all experiments with the first seed, then with the next."""
     from colorlib.cli.train import parse_settings
@@ -255,8 +253,7 @@ def run_missing(
         }
         row |= {"input_size": config.image_size, "temperature": temperature}
         row |= {metric: mean_of(rows, metric) for metric in METRICS}
-        photos.add({"experiment": name, "seed": seed, "pool": pool, "recipe": recipe, **line} for line in rows)
-        results.add([row | {"seconds": round(seconds, 1)}])  # last: only now is the experiment done
+        results.add(row | {"seconds": round(seconds, 1)})
 
 
 def is_cache(folders: Sequence[str]) -> bool:
@@ -450,26 +447,25 @@ def report(results: list[Row]) -> str:
         "Small trainings, most of which differ from `base` in one thing, `as-written` and `as-published` in several; "
         "`experiments/ablations.py` says how, and `configs/experiments.yaml` what they share. Means over the bundled "
         "validation photos and over seeds, ± the standard deviation of the seeds' means. PSNR and CF at the "
-        "temperature, from 0.1 to 5, with the highest PSNR on every third of the bundled training photos, held out for "
-        "that, each seed's own: a slash stands between them; a T of 5 is the end of the range, and the best may "
-        "lie beyond. L2 has no temperature: 1 stands there. "
+        f"temperature, from 0.1 to {TEMPERATURES[-1]:g}, with the highest PSNR on every third of the bundled training "
+        "photos, held out for that, each seed's own: a slash stands between them; 10 is the end of the range, and the "
+        "best may lie beyond. L2 has no temperature: 1 stands there. "
         "NLL and bin accuracy are in a network's own bins and at its own input size, and are compared only where these "
         "are the same. *Photos* are those of the pool that are not nearly gray. Short trainings on small inputs: they "
         "tell what learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was "
         "doing.\n",
-        "\nThe rows of 2,932 photos are older than the photos held out: their temperatures are from 0.1 to 1, chosen "
-        "on every third of the bundled training photos, on all of which their networks were trained; most are 1, the "
-        "end of that range. They are compared with each other only.\n",
+        "\nThe rows of 16,057 photos are of a cache without the bundled photos, in which 600 more are held out; of "
+        "larger inputs each has a cache of its size, with the same photos. (The first three seeds of `lite-input` were "
+        "trained on another processor than the rest.) Those named `variety` draw 400 photos from one kind of scene, "
+        "from half of the kinds or from all, of the twelve kinds that have so many.\n",
         "\nThose named `lite` train the default network and differ from `lite` in one thing; `lite-random` also in the "
         "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "
-        "is that of 32 equal scores. Rows of 16,057 photos are younger than those of 16,058: a picture is stretched to "
-        "a multiple of the network's stride now, where it was padded. They are compared with each other only.\n",
-        "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of an earlier "
-        "state of the default, `liteunet`. For `unet-taught` half of the loss is the divergence from that network's "
-        "probabilities. It was trained on 209,000 squares, these photos among its own: rows of equal samples, not of "
-        "equal work. `unet-muted` "
-        f"leaves out the sources whose photos have at least {STRONG} times the mean chrominance of all.\n",
+        "is that of 32 equal scores.\n",
+        "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of the default, "
+        "`liteunet`. For `unet-taught` half of the loss is the divergence from that network's probabilities. It was "
+        "trained on 561,000 squares, these photos among its own: rows of equal samples, not of equal work. "
+        f"`unet-muted` leaves out the sources whose photos have at least {STRONG} times the mean chrominance of all.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
         rows = [row for row in results if row["pool"] == pool]
@@ -492,7 +488,7 @@ def means(rows: list[Row]) -> list[str]:
     lines += ["|---" + "|---:" * (len(headings) + 4) + "|"]
     for name, group in by_experiment(rows).items():
         cells = [spread([float(row[m]) for row in group if row[m] != ""], METRICS[m][1]) for m in METRICS]
-        temperatures = "/".join(sorted({f"{float(row['temperature']):g}" for row in group}))
+        temperatures = "/".join(f"{T:g}" for T in sorted({float(row["temperature"]) for row in group}))
         seconds = np.median([float(row["seconds"]) for row in group])
         used = "/".join(sorted({f"{int(row['photos']):,}" for row in group}))
         lines.append(f"| {name} | {used} | {len(group)} | {temperatures} | {' | '.join(cells)} | {seconds:.0f} |")

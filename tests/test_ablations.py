@@ -34,7 +34,7 @@ def test_a_pool_is_the_bundled_photos_and_folders_or_a_cache_alone(cache, real_p
 def test_an_experiment_that_needs_a_cache_says_so(tmp_path):
     for name in (ablations.HALF, next(iter(ablations.VARIETY))):
         with pytest.raises(ColorlibError, match=f"{name}: needs --photos"):
-            ablations.run_missing(["base", name], [0], [], [], *[ablations.Table(tmp_path / "rows.csv")] * 2)
+            ablations.run_missing(["base", name], [0], [], [], ablations.Table(tmp_path / "rows.csv"))
 
 
 def test_half_of_a_cache_is_a_cache_with_half_of_the_photos_to_train_on(cache, tmp_path):
@@ -75,8 +75,8 @@ def test_experiments_of_the_default_network_differ_in_one_thing(one, other):
 
 def test_what_has_been_measured_is_not_measured_again():
     """A new setting of trainings left every row's recipe another, and the rows would have been lost from the table."""
-    rows = [row for row in read_rows(ablations.HERE / "ablations.csv") if row["pool"] in ("56", "16058")]
-    assert len(rows) > 30
+    rows = read_rows(ablations.HERE / "ablations.csv")
+    assert len(rows) > 100
     for row in rows:
         config = TrainingConfig.from_yaml(ablations.BASE, **ablations.EXPERIMENTS[row["experiment"]])
         assert ablations.fingerprint(config) == row["recipe"], row["experiment"]
@@ -96,9 +96,10 @@ def test_what_is_counted_in_other_bins_is_not_compared():
     assert "–" not in rows["lam-1 − base"] and "–" not in rows["as-published − as-written"]
 
 
-def test_the_last_of_the_temperatures_is_tried_too(opinionated_network, tiny_bins):
+def test_the_last_of_the_temperatures_is_tried_too(opinionated_network, tiny_bins, monkeypatch):
     """Of a gray photo every colour is wrong: the flattest answer, nearest to gray, is the best."""
+    monkeypatch.setattr(ablations, "TEMPERATURES", [0.5, 1.0, 5.0])
     judge = object.__new__(ablations.Judge)  # without the bundled photos
     judge.to_choose_on = [np.full((64, 64, 3), 128, np.uint8)]
     colorizer = Colorizer(opinionated_network, tiny_bins, record={"input_size": 64})
-    assert judge.best_temperature(colorizer) == max(ablations.TEMPERATURES) == 5.0
+    assert judge.best_temperature(colorizer) == 5.0
