@@ -165,6 +165,7 @@ METRICS = {  # column: heading and decimals
     "psnr": ("PSNR (dB)", 2),
     "gain": ("gain over gray (dB)", 2),
     "colorfulness": ("CF", 1),
+    "colorfulness_at_1": ("CF at T = 1", 1),
     "auc_rebalanced": ("rebalanced AuC (%)", 2),
 }
 OF_THE_BINS = ("nll", "accuracy")  # counted in a network's own bins, at its own input size
@@ -392,11 +393,11 @@ class Judge:
         luma, target = luma_of(small), colorizer.bins.encode(chroma_of(small))
         nll: float | str = ""
         if colorizer.is_regression:
-            chroma = colorizer.chroma(luma)
+            chroma = at_1 = colorizer.chroma(luma)
             accuracy = float((colorizer.bins.encode(chroma) == target).double().mean())
         else:
             logits = colorizer.logits(luma)
-            chroma = annealed_mean(logits, colorizer.bins.colors, temperature)
+            chroma, at_1 = (annealed_mean(logits, colorizer.bins.colors, T) for T in (temperature, 1.0))
             nll = round(-float(logits.log_softmax(0).gather(0, target[None]).mean()), 4)
             accuracy = bin_accuracy(logits, target)
         picture = to_tensor(upsample_and_merge(rgb, luma, chroma))
@@ -407,6 +408,7 @@ class Judge:
             "psnr": score,
             "gain": score - psnr(gray, truth),
             "colorfulness": colorfulness(picture),
+            "colorfulness_at_1": colorfulness(to_tensor(upsample_and_merge(rgb, luma, at_1))),
             "auc_rebalanced": area_under_accuracy(picture, truth, rarity(truth)),
         }
         return {"nll": nll} | {name: round(value, 4) for name, value in numbers.items()}
@@ -449,15 +451,15 @@ def report(results: list[Row]) -> str:
         "validation photos and over seeds, ± the standard deviation of the seeds' means. PSNR and CF at the "
         f"temperature, from 0.1 to {TEMPERATURES[-1]:g}, with the highest PSNR on every third of the bundled training "
         "photos, held out for that, each seed's own: a slash stands between them; 10 is the end of the range, and the "
-        "best may lie beyond. L2 has no temperature: 1 stands there. "
-        "NLL and bin accuracy are in a network's own bins and at its own input size, and are compared only where these "
-        "are the same. *Photos* are those of the pool that are not nearly gray. Short trainings on small inputs: they "
-        "tell what learns fastest, not what is best in the end. Seconds are wall clock, whatever else the machine was "
-        "doing.\n",
+        "best may lie beyond. L2 has no temperature: 1 stands there. CF at T = 1 has one temperature for all. NLL and "
+        "bin accuracy are in a network's own bins and at its own input size, and are compared only where these are "
+        "the same. *Photos* are those that were trained on: of the pool, or of what an experiment draws from it, all "
+        "that are not nearly gray. Short trainings on small inputs: they tell what learns fastest, not what is best "
+        "in the end. Seconds are wall clock, whatever else the machine was doing.\n",
         "\nThe rows of 16,057 photos are of a cache without the bundled photos, in which 600 more are held out; of "
-        "larger inputs each has a cache of its size, with the same photos. (The first three seeds of `lite-input` were "
-        "trained on another processor than the rest.) Those named `variety` draw 400 photos from one kind of scene, "
-        "from half of the kinds or from all, of the twelve kinds that have so many.\n",
+        "larger inputs each has a cache of its size, with the same photos. Those named `variety`, of a pool of folders "
+        "with the bundled photos but those held out, draw 400 photos from one kind of scene, from half of the kinds or "
+        "from all, of the twelve kinds that have so many.\n",
         "\nThose named `lite` train the default network and differ from `lite` in one thing; `lite-random` also in the "
         "encoder's learning rate, which goes with the start. Theirs are 160 steps of 16 squares, so that of thousands "
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "

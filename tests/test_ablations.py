@@ -103,3 +103,11 @@ def test_the_last_of_the_temperatures_is_tried_too(opinionated_network, tiny_bin
     judge.to_choose_on = [np.full((64, 64, 3), 128, np.uint8)]
     colorizer = Colorizer(opinionated_network, tiny_bins, record={"input_size": 64})
     assert judge.best_temperature(colorizer) == 5.0
+
+
+def test_colorfulness_at_1_does_not_hang_on_the_temperature_chosen(opinionated_network, tiny_bins):
+    judge = object.__new__(ablations.Judge)
+    colorizer = Colorizer(opinionated_network, tiny_bins, record={"input_size": 64})
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+    cold, warm = (judge.measure(colorizer, rgb, T) for T in (0.2, 1.0))
+    assert warm["colorfulness"] == warm["colorfulness_at_1"] == cold["colorfulness_at_1"] < cold["colorfulness"]

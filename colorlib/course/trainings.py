@@ -21,7 +21,7 @@ def compare_trainings(one: str, other: str, measure: str, comparisons: int = 1, 
 
     Args:
         one, other: their names in ``experiments/ablations.csv``, such as "l2" and "base".
-        measure: a column there: nll, accuracy, psnr, gain, colorfulness or auc_rebalanced.
+        measure: a column there: nll, accuracy, psnr, gain, colorfulness, colorfulness_at_1 or auc_rebalanced.
         comparisons: how many are made in the same breath.
         pool: how many photos the pool has, as in the table's column; 56 is the other that "base" has.
 
