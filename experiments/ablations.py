@@ -129,7 +129,7 @@ MUTED = "unet-muted"  # trains on the photos of a cache that are of no strongly 
 STRONG = 1.25  # so many times the mean chrominance of all photos, and more, has a strongly coloured source
 VARIETY = {"variety-1": 0.0, "variety-half": 0.5, "variety-all": 1.0}  # share of the categories, at least one
 VARIETY_PHOTOS = 400
-# Settings younger than the first rows here, whose recipes know nothing of them.
+# Settings that came after the first trainings here; a recipe knows them only where they are used.
 LATER = ("color_weight", "teacher", "teacher_weight", "teacher_temperature", "precision")
 CLAIMS = [  # (experiment, compared with)
     ("FlatNet", BASE_NAME),
@@ -466,7 +466,8 @@ def report(results: list[Row]) -> str:
         "is that of 32 equal scores.\n",
         "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of the default, "
         "`liteunet`. For `unet-taught` half of the loss is the divergence from that network's probabilities. It was "
-        "trained on 561,000 squares, these photos among its own: rows of equal samples, not of equal work. "
+        "trained on 561,000 squares, these photos and those held out here among its own: rows of equal samples, not of "
+        "equal work. "
         f"`unet-muted` leaves out the sources whose photos have at least {STRONG} times the mean chrominance of all.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):
@@ -511,7 +512,7 @@ def spread(values: list[float], decimals: int) -> str:
 
 def differences(rows: list[Row]) -> list[str]:
     """A line for each comparison, over the seeds that both experiments have."""
-    chosen, metrics = by_experiment(rows), ("accuracy", "gain", "auc_rebalanced", "nll")
+    chosen, metrics = by_experiment(rows), ("accuracy", "gain", "colorfulness_at_1", "auc_rebalanced", "nll")
     lines = [f"| | seeds | {' | '.join(METRICS[m][0] for m in metrics)} |", "|---" + "|---:" * (len(metrics) + 1) + "|"]
     made = 0
     for one, other in CLAIMS:

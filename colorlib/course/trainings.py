@@ -41,11 +41,14 @@ def ablation_scores(
     """The scores (seeds, metrics) of short trainings that differ in one thing, by the experiment's name.
 
     Each is a mean over the bundled validation photos. Rows are those of the seeds that all have, in the same order, so
-    that differences are paired; pool, recipe and errors as in `compare_trainings`.
+    that differences are paired; pool and recipe as in `compare_trainings`.
 
     Args:
         experiments: names as in ``experiments/ablations.md``, such as "base" and "augment-none".
         metrics: columns as in `compare_trainings`.
+
+    Raises:
+        ColorlibError: if the table has no such trainings, column or pool.
 
     >>> ablation_scores(["base", "augment-none"], ["gain", "nll"])["base"].shape
     (5, 2)
