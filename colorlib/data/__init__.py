@@ -31,7 +31,8 @@ __getattr__, __dir__, __all__ = lazily(
         "Source sun397 SUN_LANDSCAPES",
         "duplicates": "group near_duplicates thumbnail",
         "cache": "Cache draw_split Entry prepare",
-        "augment": "add_noise random_blur random_crops random_flips random_tone random_zoom",
+        "augment": "add_noise ASPECTS random_blur random_crops random_flips random_levels random_resized_crops "
+        "random_shape random_tone random_zoom",
         "sevenfold": "CROP_SHARE MODES NOISE_VARIANCES normal sevenfold_batch uniform VARIANTS",
     },
 )

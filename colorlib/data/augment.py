@@ -5,9 +5,13 @@ from the same augmented RGB. Noise is the exception, and is added to the luma th
 the colours to predict stay clean.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+ASPECTS = (16 / 9, 3 / 2, 4 / 3, 1.0, 3 / 4)  # width by height, as cameras and people cut their pictures
 
 
 def random_crops(photos: Tensor, sizes: Tensor, crop: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -31,6 +35,45 @@ def random_crops(photos: Tensor, sizes: Tensor, crop: int, generator: torch.Gene
     crops = photos[batch, rows[:, :, None], columns[:, None, :]]
     mask = (rows < sizes[:, :1])[:, :, None] & (columns < sizes[:, 1:])[:, None, :]
     return crops, mask
+
+
+def random_shape(largest: int, smallest: int, step: int, stride: int, generator: torch.Generator) -> tuple[int, int]:
+    """Height and width of a picture as a stretched network is given it: each a multiple of ``stride``.
+
+    The longer side is drawn between ``smallest`` and ``largest``, in steps of ``step``, the aspect from `ASPECTS`.
+
+    >>> random_shape(160, 160, 8, 32, torch.Generator().manual_seed(0))
+    (160, 128)
+    """
+    aspect = ASPECTS[int(torch.randint(len(ASPECTS), (), generator=generator))]
+    longer = largest - step * int(torch.randint((largest - smallest) // step + 1, (), generator=generator))
+    sides = longer / max(1.0, aspect), longer * min(1.0, aspect)
+    return tuple(stride * math.ceil(side / stride) for side in sides)  # type: ignore[return-value]
+
+
+def random_resized_crops(photos: Tensor, sizes: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """A random box of each padded photo, stretched to one shape, so that none of it is padding.
+
+    A box has the shape's aspect within a fifth (e^0.2), and 45 to 100 % of the area of the largest such box.
+
+    Args:
+        photos: (B, S, S, 3) uint8, each photo at the top left of its square.
+        sizes: (B, 2), height and width of each photo.
+        shape: height and width of the result.
+
+    Returns:
+        (B, height, width, 3) uint8.
+    """
+    draws = torch.rand(len(photos), 4, generator=generator).tolist()
+    crops = []
+    for photo, (height, width), (stretch, share, down, across) in zip(photos, sizes.tolist(), draws, strict=True):
+        aspect = shape[1] / shape[0] * math.exp(0.2 * (2 * stretch - 1))
+        tallest = min(height, width / aspect) * math.sqrt(0.45 + 0.55 * share)
+        rows, columns = (max(1, round(side)) for side in (tallest, tallest * aspect))
+        top, left = int(down * (height - rows + 1)), int(across * (width - columns + 1))
+        box = photo[top : top + rows, left : left + columns].movedim(-1, 0)[None].float()
+        crops.append(F.interpolate(box, shape, mode="bilinear", antialias=True, align_corners=False))
+    return torch.cat(crops).round().to(torch.uint8).movedim(1, -1)
 
 
 def random_flips(photos: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,8 @@ from colorlib.data.augment import (
     random_crops,
     random_flips,
     random_levels,
+    random_resized_crops,
+    random_shape,
     random_tone,
     random_zoom,
 )
@@ -31,11 +33,12 @@ SEVENFOLD = {"paper": "paper", "paper-dark": "dark", "paper-filled": "filled"}  
 
 
 def draw_batch(photos: PaddedPhotos, step: int, config: TrainingConfig) -> tuple[Tensor, Tensor]:
-    """The batch of one step: crops (B, side, side, 3) uint8 and masks, from the seed and step alone.
+    """The batch of one step: crops (B, H, W, 3) uint8 and masks (B, H, W), from the seed and step alone.
 
     Every epoch visits each photo once (with the paper's augmentation: each of its seven variants), in an order of its
-    own. The side is the config's ``crop``, or that of the whole photo,
-    with a border to the network's stride, where a batch has been shrunk to less.
+    own. Crops are squares: the side is the config's ``crop``, or that of the whole photo, with a border to the
+    network's stride, where a batch has been shrunk to less. But those of ``resized-crop`` have the shape that whole
+    photos have for a network which stretches them.
     """
     if config.augment in SEVENFOLD:
         items = batch_indices(step, len(VARIANTS) * len(photos), config).to(photos.sizes.device)
@@ -45,8 +48,12 @@ def draw_batch(photos: PaddedPhotos, step: int, config: TrainingConfig) -> tuple
     generator = generator_for(config.seed, 2, step)
     if config.augment == "none":
         return random_crops(batch.rgb, batch.sizes, config.crop, generator)
-    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.min_size, ZOOM_STEP, generator)
     stride = MODELS[config.model].stride
+    if config.augment == "resized-crop":
+        shape = random_shape(batch.rgb.shape[1], config.min_size, ZOOM_STEP, stride, generator)
+        rgb = random_resized_crops(batch.rgb, batch.sizes, shape, generator)
+        return random_flips(rgb, torch.ones(rgb.shape[:3], dtype=torch.bool, device=rgb.device), generator)
+    rgb, sizes = random_zoom(batch.rgb, batch.sizes, config.min_size, ZOOM_STEP, generator)
     side = min(config.crop, -(-rgb.shape[1] // stride) * stride)
     rgb = F.pad(rgb, (0, 0, 0, max(0, side - rgb.shape[2]), 0, max(0, side - rgb.shape[1])))
     crops, mask = random_crops(rgb, sizes, side, generator)
@@ -69,7 +76,7 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 
 def degrade_luma(luma: Tensor, step: int, config: TrainingConfig) -> Tensor:
     """The luma (B, 1, H, W) of one step, degraded at random as cameras and age do: tone, levels, blur, noise."""
-    if config.augment != "zoom-crop":
+    if config.augment not in ("zoom-crop", "resized-crop"):
         return luma
     generator = generator_for(config.seed, 3, step)
     luma = random_tone(luma, config.gamma_jitter, generator)

@@ -89,20 +89,25 @@ class TrainingConfig:
     image_size: int = setting(128, "photos are shrunk so that their longer side is this long", ZOOM_STEP)
     augment: str = setting(
         "zoom-crop",
-        "zoom-crop (ours), none (crops as they are), or the paper's sevenfold set of whole photos: paper, paper-dark "
-        "(its noisy photos black, authors' code) or paper-filled (its crops enlarged, where the paper leaves black)",
-        choices=("zoom-crop", "paper", "none", "paper-dark", "paper-filled"),
+        "zoom-crop (ours), resized-crop (ours, of boxes stretched to shapes of photos, without a border), none (crops "
+        "as they are), or the paper's sevenfold set of whole photos: paper, paper-dark (its noisy photos black, "
+        "authors' code) or paper-filled (its crops enlarged, where the paper leaves black)",
+        choices=("zoom-crop", "resized-crop", "paper", "none", "paper-dark", "paper-filled"),
     )
     min_size: int = setting(
-        64, "zoom-crop: each batch is shrunk further, to a random side between this and image_size", ZOOM_STEP
+        64, "zoom- and resized-crop: each batch has a random side between this and image_size", ZOOM_STEP
     )
     crop: int = setting(
         96, "zoom-crop and none: side of the random squares that are trained on; image_size takes whole photos", 1
     )
-    noise_std: float = setting(0.02, "zoom-crop: largest standard deviation of noise on the luma", 0, 1)
-    blur_probability: float = setting(0.5, "zoom-crop: share of batches whose luma is blurred", 0, 1)
-    gamma_jitter: float = setting(0.3, "zoom-crop: largest change of the luma's contrast curve, as a power of e", 0, 10)
-    levels_jitter: float = setting(0.0, "zoom-crop: largest shift of the luma's black and white points", 0, 0.4)
+    noise_std: float = setting(0.02, "zoom- and resized-crop: largest standard deviation of noise on the luma", 0, 1)
+    blur_probability: float = setting(0.5, "zoom- and resized-crop: share of batches whose luma is blurred", 0, 1)
+    gamma_jitter: float = setting(
+        0.3, "zoom- and resized-crop: largest change of the luma's contrast curve, as a power of e", 0, 10
+    )
+    levels_jitter: float = setting(
+        0.0, "zoom- and resized-crop: largest shift of the luma's black and white points", 0, 0.4
+    )
     pretrained: bool = setting(False, "LiteUNet: start the encoder from what it learnt on ImageNet")
     encoder_lr_scale: float = setting(1.0, "LiteUNet: the encoder's learning rate, as a share of the decoder's", 0, 1)
     weight_decay: float = setting(0.0, "AdamW's; 0 makes it the paper's Adam", 0, 1)

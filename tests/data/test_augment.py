@@ -6,7 +6,17 @@ import torch
 from scipy.stats import kstest
 
 from colorlib.color import chroma_of, luma_of
-from colorlib.data import add_noise, random_blur, random_crops, random_flips, random_tone, random_zoom
+from colorlib.data import (
+    ASPECTS,
+    add_noise,
+    random_blur,
+    random_crops,
+    random_flips,
+    random_resized_crops,
+    random_shape,
+    random_tone,
+    random_zoom,
+)
 
 SIZE = 24
 
@@ -112,6 +122,44 @@ def test_zoomed_photos_contain_none_of_the_padding():
             assert old_height * scale - height < 2 and old_width * scale - width < 2  # and no more is given up
 
 
+def test_shapes_are_those_of_photos_and_suit_the_stride():
+    shapes = [random_shape(160, 96, 8, 32, generator(seed)) for seed in range(400)]
+    assert all(height % 32 == width % 32 == 0 and 96 <= max(height, width) <= 160 for height, width in shapes)
+    assert {max(shape) for shape in shapes} == {96, 128, 160}
+    unrounded = {random_shape(160, 160, 8, 1, generator(seed)) for seed in range(100)}
+    assert unrounded == {(90, 160), (107, 160), (120, 160), (160, 160), (160, 120)} and len(ASPECTS) == 5
+
+
+def test_resized_crops_are_boxes_of_the_photo_and_nothing_else():
+    """Ramps on black padding: what is cut out is a ramp, of the shape's aspect within a fifth, and never padding."""
+    rows, columns = torch.meshgrid(torch.arange(160), torch.arange(160), indexing="ij")
+    ramps = torch.stack([rows + 60, columns + 60, torch.full_like(rows, 200)], -1)
+    sizes = torch.tensor([[160, 160], [107, 160], [160, 90], [64, 160], [33, 33], [5, 160]] * 3)
+    inside = (rows < sizes[:, :1, None]) & (columns < sizes[:, 1:, None])
+    photos = (ramps * inside[..., None]).to(torch.uint8)
+    shares = []
+    for seed in range(30):
+        shape = random_shape(160, 96, 8, 32, generator(seed))
+        crops = random_resized_crops(photos, sizes, shape, generator(seed))
+        assert crops.shape == (len(sizes), *shape, 3) and crops.dtype == torch.uint8 and (crops[..., 2] == 200).all()
+        for crop, (height, width) in zip(crops.float(), sizes.tolist(), strict=True):
+            assert crop[..., 0].max() <= height + 59 and crop[..., 1].max() <= width + 59
+            assert (crop[1:, :, 0] >= crop[:-1, :, 0]).all() and (crop[:, 1:, 1] >= crop[:, :-1, 1]).all()
+            if min(height, width) > 60:
+                tall = float(crop[-1, 0, 0] - crop[0, 0, 0] + 1)
+                wide = float(crop[0, -1, 1] - crop[0, 0, 1] + 1)
+                assert abs(np.log(wide / tall * shape[0] / shape[1])) < 0.2 + 0.06  # pixels are whole
+                shares.append(max(tall / height, wide / width) ** 2)
+    assert 0.42 < min(shares) < 0.55 and 0.9 < max(shares) <= 1  # of the area of the largest box of its own aspect
+
+
+def test_a_resized_crop_of_all_of_a_photo_is_that_photo(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda *shape, generator: torch.tensor([[0.5, 1.0, 0.3, 0.7]]))
+    photo = torch.randint(256, (1, 64, 64, 3), dtype=torch.uint8, generator=generator())
+    whole = random_resized_crops(photo, torch.tensor([[48, 64]]), (48, 64), generator())
+    assert torch.equal(whole[0], photo[0, :48])
+
+
 def test_tone_is_a_curve_through_black_and_white():
     luma = torch.linspace(0, 1, 101).reshape(1, 1, 1, 101).expand(500, 1, 1, 101)
     bent = random_tone(luma, 0.3, generator())
@@ -136,6 +184,7 @@ def test_the_same_generator_gives_the_same_batch(coordinates):
     frames, sizes = coordinates.expand(8, -1, -1, -1), torch.full((8, 2), SIZE)
     for augment in (
         lambda g: random_crops(frames, sizes, 16, g)[0],
+        lambda g: random_resized_crops(frames, sizes, (16, 24), g),
         lambda g: random_flips(frames, torch.ones(8, SIZE, SIZE, dtype=torch.bool), g)[0],
         lambda g: add_noise(torch.full((8, 1, 16, 16), 0.5), 0.1, g),
         lambda g: random_tone(torch.full((8, 1, 16, 16), 0.5), 0.3, g),

@@ -307,6 +307,19 @@ def test_batches_come_at_several_scales():
     assert torch.equal(draw_batch(frames, 7, config)[0], draw_batch(frames, 7, config)[0])
 
 
+def test_resized_crops_come_in_the_shapes_that_a_stretched_network_is_given():
+    frames = PaddedPhotos(torch.randint(256, (6, 64, 64, 3), dtype=torch.uint8), torch.full((6, 2), 64))
+    config = TrainingConfig(
+        model="LiteUNet", batch_size=2, crop=64, min_size=32, image_size=64, augment="resized-crop", noise_std=0.5
+    )
+    batches = [draw_batch(frames, step, config) for step in range(60)]
+    assert {tuple(rgb.shape[1:3]) for rgb, _ in batches} == {(32, 32), (32, 64), (64, 32), (64, 64)}
+    assert all(mask.all() and mask.shape == rgb.shape[:3] for rgb, mask in batches)
+    assert torch.equal(draw_batch(frames, 7, config)[0], batches[7][0])
+    luma = torch.rand(2, 1, 16, 16)
+    assert not torch.equal(degrade_luma(luma, 3, config), luma)
+
+
 def test_what_the_network_sees_and_must_answer(kmeans_bins, synthetic_photo):
     frames = torch.from_numpy(synthetic_photo.copy())[None].expand(2, -1, -1, -1)
     luma, target = encode_batch(frames, kmeans_bins)
