@@ -25,8 +25,8 @@ __getattr__, __dir__, __all__ = lazily(
         "mean_by_band risk_coverage sample_pixels reliability_table top_ratio top_score",
         "evaluate": "Baselines BASELINES CONSTANT constant_forecast CONTENDERS Evaluation FINE_LEVELS "
         "format_metrics ImageMetric logits_and_target measure METRICS to_json",
-        "select": "AS_COLORFUL best_input_size choose chroma_by_temperature finalize_checkpoint Frontier INPUT_SIZES "
-        "measure_frontier TEMPERATURES",
+        "select": "AS_COLORFUL best_input_size best_zoom choose chroma_by_temperature finalize_checkpoint Frontier "
+        "INPUT_SIZES measure_frontier TEMPERATURES ZOOMS",
         "perceptual": "Classifier find_image_metrics labels_by_folder package_file read_weights recognition",
         "zhang2016": "ZhangColorizer ZhangNet",
         "forced_choice": "Answer fooled_rate make_trials save_answer synthetic_answers Trial",

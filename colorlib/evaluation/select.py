@@ -28,6 +28,7 @@ from colorlib.training.config import TrainingConfig
 from colorlib.training.losses import adjust_output_bias
 from colorlib.training.photos import bundled_here, load_photos
 
+ZOOMS = (1.0, 1.1)  # how many times larger a network that stretches its input may see it
 INPUT_SIZES = (64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 320)  # at which a network may look at a photo
 TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 MOST_TO_CHOOSE_ON = 120  # photos are enough to choose an input size and temperatures on
@@ -124,12 +125,24 @@ def best_input_size(colorizer: Colorizer, photos: Sequence[np.ndarray], allowed_
     return min(size for size in tried if means[size] >= max(means.values()) - allowed_loss)
 
 
+def best_zoom(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> float:
+    """That of `ZOOMS` whose mean PSNR at temperature 1 is the highest; 1 for a network that pads its input."""
+    if not getattr(colorizer.model, "stretched", False):
+        return 1.0
+    means = {}
+    for zoom in ZOOMS:
+        colorizer.zoom = zoom
+        means[zoom] = float(measure_frontier(colorizer, photos, temperatures=(1.0,)).psnr.max())
+    return max(ZOOMS, key=means.__getitem__)
+
+
 def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     """Complete a fresh checkpoint with what it needs to be used and trusted; returns the record it now holds.
 
-    Its input size and temperatures are chosen on the photos that its training held out: the cache's validation photos
-    or the config's ``validation_photos``, and where there are none on bundled training photos, which it has learnt
-    from (``chosen_on`` says which). Its scores are those on the bundled validation photos, which none of these is.
+    Its input size, zoom and temperatures are chosen on the photos that its training held out: the cache's validation
+    photos or the config's ``validation_photos``, and where there are none on bundled training photos, which it has
+    learnt from (``chosen_on`` says which). Its scores are those on the bundled validation photos, which none of these
+    is.
 
     ``temperature`` is the one to use without a wish of one's own, lively; ``temperatures`` has those for a wish,
     "faithful" and "vivid": see `Frontier`. Where the config has a ``lam_inference``, the network is made to answer with
@@ -144,7 +157,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     baselines = Baselines.measure((unit_rgb(b.rgb), b.mask()) for b in training.batches(64))
     photos, chosen_on = photos_to_choose_on(config, validation)
     record |= choose(colorizer, photos) | {"chosen_on": chosen_on, "baselines": baselines.to_dict()}
-    colorizer.input_size, colorizer.temperature = record["input_size"], record["temperature"]
+    colorizer.temperature = record["temperature"]
     scored_on = [photo.path for photo in bundled_here("validation")]
     if scored_on:
         scores = measure(colorizer, scored_on, baselines)
@@ -154,10 +167,15 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
 
 
 def choose(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[str, Any]:
-    """``input_size``, ``temperature`` and ``temperatures`` for a network, chosen on photos; see `Frontier`."""
+    """``input_size``, ``zoom``, ``temperature`` and ``temperatures`` for a network, chosen on photos: `Frontier`."""
     colorizer.input_size = best_input_size(colorizer, photos)
+    colorizer.zoom = best_zoom(colorizer, photos)
     frontier = measure_frontier(colorizer, photos)
-    chosen: dict[str, Any] = {"input_size": colorizer.input_size, "temperature": frontier.lively()}
+    chosen: dict[str, Any] = {
+        "input_size": colorizer.input_size,
+        "zoom": colorizer.zoom,
+        "temperature": frontier.lively(),
+    }
     if not colorizer.is_regression:
         chosen["temperatures"] = {"faithful": frontier.faithful(), "vivid": frontier.vivid()}
     return chosen

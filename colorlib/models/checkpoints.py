@@ -1,7 +1,7 @@
 """A trained network in one file: weights, colour bins and the record of how it came to be.
 
 The format is safetensors: plain numbers and text, so that opening a stranger's file can never run code.
-The record is free JSON; colorlib uses these keys of it: ``temperature``, ``temperatures`` and ``input_size``
+The record is free JSON; colorlib uses these keys of it: ``temperature``, ``temperatures``, ``input_size`` and ``zoom``
 (defaults at prediction, and what they were ``chosen_on``), ``training`` (data, configuration, history),
 ``lam_inference`` (the λ it answers with, where that is not the one it was trained with), ``baselines``, ``metrics``
 (measured on ``metrics_photos`` photos never trained on), ``licence``, and ``output``: "chroma" where the network was

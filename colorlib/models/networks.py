@@ -306,23 +306,28 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def forward_at_any_size(network: Network, luma: Tensor) -> Tensor:
+def forward_at_any_size(network: Network, luma: Tensor, zoom: float = 1.0) -> Tensor:
     """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
 
     Sides become multiples of the network's stride: the picture is stretched, or its edges are repeated and cut off
-    again, as the network asks (`Network`). An output of a smaller size is enlarged to the luma's.
+    again, as the network asks (`Network`). A stretched one is seen at least ``zoom`` times as large as it is. An output
+    of another size is brought to the luma's.
 
-    >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50)).shape
+    >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50), zoom=1.1).shape
     torch.Size([2, 32, 33, 50])
     """
     height, width = luma.shape[-2:]
-    more_rows, more_columns = -height % network.stride, -width % network.stride
     if network.stretched:
-        seen = _resized(luma, height + more_rows, width + more_columns)
+        seen = _resized(luma, *(_stretched(side, network.stride, zoom) for side in (height, width)))
         return _resized(network(seen.contiguous(memory_format=torch.channels_last)), height, width)
-    padded = F.pad(luma, (0, more_columns, 0, more_rows), mode="replicate")
+    padded = F.pad(luma, (0, -width % network.stride, 0, -height % network.stride), mode="replicate")
     output: Tensor = network(padded.contiguous(memory_format=torch.channels_last))
     return _resized(output, *padded.shape[-2:])[..., :height, :width]
+
+
+def _stretched(side: int, stride: int, zoom: float) -> int:
+    larger = (side * round(100 * zoom) + 99) // 100  # rounded up, in whole numbers, which ONNX can follow
+    return larger + -larger % stride
 
 
 def _resized(x: Tensor, height: int, width: int) -> Tensor:

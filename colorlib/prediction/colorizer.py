@@ -26,9 +26,11 @@ class Colorizer:
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
     looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
-    ``record`` says how the network was trained and how it scored. Where its ``output`` is "chroma", the network is a
-    regression's: it gives U and V themselves, so that there are no probabilities, and no temperature but 1, at which a
-    classifier gives the mean colour, too.
+    ``record`` says how the network was trained and how it scored. Where it has a ``zoom``, from 1 up, the network sees
+    what it looks at so many times larger: one that was trained on enlarged parts of photos knows things at the size
+    that they had there (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). Where its ``output`` is
+    "chroma", the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no
+    temperature but 1, at which a classifier gives the mean colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()
@@ -54,6 +56,9 @@ class Colorizer:
         self.temperature = require_temperature(temperature)
         self.input_size = int(input_size)
         self.record = record or {}
+        self.zoom = float(self.record.get("zoom", 1.0))
+        if not 1 <= self.zoom < 10 or (self.zoom > 1 and not getattr(model, "stretched", False)):
+            raise ColorlibError(f"zoom must be from 1 to 10, and 1 with a network that pads; got {self.zoom:g}")
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
             self.temperature = 1.0
@@ -110,7 +115,7 @@ class Colorizer:
         luma = luma.to(self.device, torch.float32)
         height, width = luma.shape[-2:]
         with torch.set_grad_enabled(torch.is_grad_enabled() and luma.requires_grad):
-            output = forward_at_any_size(self.model, luma.reshape(-1, 1, height, width))
+            output = forward_at_any_size(self.model, luma.reshape(-1, 1, height, width), self.zoom)
         return output.reshape(*luma.shape[:-2], -1, height, width)
 
     def probabilities(self, luma: "np.ndarray | Tensor") -> Tensor:

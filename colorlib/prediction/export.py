@@ -106,7 +106,7 @@ class _Graph(nn.Module):
 
     def forward(self, luma: Tensor) -> tuple[Tensor, ...]:
         """luma (B, 1, H, W) -> chrominance (B, 2, H, W), logits (B, n, H, W)."""
-        output = forward_at_any_size(self.network, luma)
+        output = forward_at_any_size(self.network, luma, self.colorizer.zoom)
         if self.colorizer.is_regression:
             return (output,)
         return annealed_mean(output, self.colorizer.bins.colors, self.colorizer.temperature), output

@@ -374,7 +374,7 @@ def fingerprint(colorizer: Colorizer) -> str:
         digest.update(tensor.cpu().numpy().tobytes())
     if isinstance(colorizer, GuidedColorizer) and colorizer.reference:
         digest.update(colorizer.reference.shares.cpu().numpy().tobytes() + str(colorizer.reference.strength).encode())
-    return f"{digest.hexdigest()[:16]} at {colorizer.input_size}"
+    return f"{digest.hexdigest()[:16]} at {colorizer.input_size} by {colorizer.zoom}"
 
 
 def _job(source: Path, target: Path, video: VideoColorizer, side_by_side: bool, quality: int) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from colorlib.data import fit, load_padded, read_photo, to_tensor
 from colorlib.evaluation import (
     INPUT_SIZES,
     TEMPERATURES,
+    ZOOMS,
     Baselines,
     Frontier,
     best_input_size,
+    best_zoom,
     colorfulness,
     finalize_checkpoint,
     measure,
@@ -77,6 +79,15 @@ def test_best_input_size_is_the_smallest_that_costs_little(colorizer, photos):
     allowed = (max(means.values()) - min(means.values())) / 2
     close = [size for size in means if means[size] >= max(means.values()) - allowed]
     assert best_input_size(colorizer, photos, allowed_loss=allowed) == min(close)
+
+
+def test_best_zoom_is_the_one_of_the_highest_psnr(opinionated_network, tiny_bins, photos):
+    torch.manual_seed(1)
+    model = build("LiteUNet", n=len(tiny_bins)).eval()
+    looking = [Colorizer(model, tiny_bins, 1.0, 96, record={"zoom": zoom}) for zoom in ZOOMS]
+    means = [np.mean([psnr(to_tensor(one.colorize(p)), to_tensor(p)) for p in photos]) for one in looking]
+    assert means[0] != means[1] and best_zoom(looking[0], photos) == ZOOMS[int(np.argmax(means))]
+    assert best_zoom(Colorizer(opinionated_network, tiny_bins, 1.0, 96), photos) == 1
 
 
 def test_photos_smaller_than_any_input_size_are_no_error(colorizer):

@@ -387,6 +387,34 @@ def test_a_stretched_picture_has_no_edge_that_is_not_in_the_photo():
     assert float(forward_at_any_size(network, ramp).max()) > 0.6
 
 
+@pytest.mark.parametrize(
+    ("zoom", "side", "seen"),
+    [(1, 160, 160), (1.1, 160, 192), (1.1, 107, 128), (1.1, 120, 160), (1.2, 1, 32), (2, 64, 128)],
+)
+def test_a_zoomed_picture_is_seen_larger_and_answered_at_its_own_size(tiny_bins, zoom, side, seen):
+    sizes = []
+
+    class Looking(Network):
+        stride, stretched = 32, True
+
+        def forward(self, luma):
+            sizes.append(tuple(luma.shape[-2:]))
+            return luma.expand(-1, len(tiny_bins), -1, -1)
+
+    luma = torch.linspace(0, 1, side).expand(40, side)
+    answer = Colorizer(Looking(), tiny_bins, record={"zoom": zoom}).logits(luma)
+    assert sizes[0][1] == seen and answer.shape == (len(tiny_bins), 40, side)
+    assert side == 1 or float((answer[0] - luma).abs().max()) < 0.02  # nothing is moved
+
+
+@pytest.mark.parametrize("zoom", [0.9, 0, -1, 10, float("nan")])
+def test_a_zoom_that_shrinks_or_is_none_is_an_error(tiny_bins, zoom):
+    with pytest.raises(ColorlibError, match=f"zoom must be from 1 to 10.*got {zoom:g}"):
+        Colorizer(build("LiteUNet", len(tiny_bins)), tiny_bins, record={"zoom": zoom})
+    with pytest.raises(ColorlibError, match="1 with a network that pads; got 1.1"):
+        Colorizer(build("ColorUNet", len(tiny_bins)), tiny_bins, record={"zoom": 1.1})
+
+
 def test_stretching_changes_nothing_where_sides_divide():
     torch.manual_seed(0)
     network, luma = build("LiteUNet").eval(), torch.rand(1, 1, 64, 96)
