@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -233,10 +233,21 @@ def refreshed(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [_still(output, count) for output in done.outputs if not _is_progress_bar(output)]
+            cell.outputs = _joined(_still(output, count) for output in done.outputs if not _is_progress_bar(output))
     source.metadata.pop("widgets", None)
     source.metadata.setdefault("colorlib", {})["source_hash"] = source_hash(source)
     return source
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Outputs, neighbouring pieces of one stream in one: where a kernel cuts it differs from run to run."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def source_hash(notebook: NotebookNode) -> str:

@@ -172,6 +172,16 @@ def test_refreshed_keeps_outputs_and_drops_traces():
     assert all("papermill" not in cell.metadata for cell in result.cells)
 
 
+def test_refreshed_joins_the_pieces_of_a_stream():
+    source = new_notebook(cells=[new_code_cell("talk()")])
+    executed = nbformat.from_dict(json.loads(nbformat.writes(source)))
+    pieces = [("stdout", "a"), ("stdout", "\n"), ("stderr", "b\n"), ("stdout", "c\n")]
+    outputs = [new_output("stream", name=name, text=text) for name, text in pieces]
+    executed.cells[0].outputs = [*outputs, new_output("display_data", {"text/plain": "d"}), outputs[3]]
+    told = [output.get("text", "d") for output in refreshed(source, executed).cells[0].outputs]
+    assert told == ["a\n", "b\n", "c\n", "d", "c\n"]
+
+
 def test_source_hash_follows_code_and_tags_only():
     def notebook(code="a = 1", tags=(), text="text", outputs=()):
         cells = [new_markdown_cell(text), new_code_cell(code, metadata={"tags": list(tags)}, outputs=list(outputs))]
