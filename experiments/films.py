@@ -40,7 +40,7 @@ ABOUT = """
 The first frames of each film, coloured frame by frame and with each way of smoothing that `colorlib video --method`
 has; `experiments/films.py` says what is measured, `colorlib video --help` what each way does. *Flicker* is how far the
 colour of still pixels jumps per frame, *colour kept* the colourfulness beside that frame by frame. How far `steady`
-looks ahead, and that it answers at 0.95 of T, was chosen on these films: it is not judged on new ones."""
+looks ahead, and that it answers at 0.9 of T, was chosen on these films: it is not judged on new ones."""
 Rows = list[dict[str, Any]]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from colorlib.prediction.annealing import annealed_mean
 from colorlib.video.smoothing import StillKernel, average_of, counted
 
-COOLER = 0.95  # of the temperature; chosen on five films, so that they keep 95 % of their colour
+COOLER = 0.9  # of the temperature; chosen on five films, so that they keep 95 % of their colour
 
 
 class Lookahead:
