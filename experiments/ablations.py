@@ -465,9 +465,10 @@ def report(results: list[Row]) -> str:
         "of photos none is seen twice: `lite-half` asks for less variety, not for repetition. An NLL of 3.466, ln 32, "
         "is that of 32 equal scores.\n",
         "\nThose named `unet` train the paper's network for 100 steps of 16 squares in the colour bins of the default, "
-        "`liteunet`. For `unet-taught` half of the loss is the divergence from the probabilities of the first of the "
-        "three networks whose mean the default is. That was trained on 561,000 squares, these photos and those held "
-        "out here among its own: rows of equal samples, not of equal work. "
+        "`liteunet`. For `unet-taught` half of the loss is the divergence from the probabilities of `liteunet` as it "
+        "was when these rows were measured, the first of the three networks whose mean it is now (MODEL_CARD.md). That "
+        "was trained on 561,000 squares, these photos and those held out here among its own: rows of equal samples, "
+        "not of equal work. "
         f"`unet-muted` leaves out the sources whose photos have at least {STRONG} times the mean chrominance of all.\n",
     ]
     for pool in sorted({row["pool"] for row in results}, key=int):

@@ -11,7 +11,8 @@ with its logits shifted towards the palette of a reference (`colorlib.prediction
 * **same kind**: another validation photo of the same kind, landscape or nature, drawn by lot.
 * **random**: any other validation photo, drawn by lot.
 
-At several strengths, at the default temperature and at the faithful one (of highest PSNR on held-out photos).
+At several strengths, at the default temperature and at the faithful one (the highest within 0.1 dB of the best PSNR on
+held-out photos).
 
 **The rule**, written before the first run of this module: the palette becomes an option of ``colorlib colorize`` if,
 at the default temperature and at strength 0.5, either a photo of the *same kind* or a *picked* one gains PSNR, with an
@@ -20,8 +21,8 @@ rougher measurement at strength 1 had shown it to be large (+4.77 dB), and that 
 (-0.71 [-1.78, +0.33]).
 
 A palette also makes pictures calmer, which raises PSNR by itself: a control without a reference is at T = 1, where
-colourfulness is about what a palette leaves of it at the default temperature. (This control was added after the first
-run; the rule does not know of it.)
+colourfulness is near what a palette leaves of it at the default temperature (a picked one leaves less). (This control
+was added after the first run; the rule does not know of it.)
 
 The control **training prior** divides by the shares that the network's training had, instead of those that it expects
 on this photo: is the choice of `colorlib.prediction.reference` the better one?

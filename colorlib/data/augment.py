@@ -40,7 +40,8 @@ def random_crops(photos: Tensor, sizes: Tensor, crop: int, generator: torch.Gene
 def random_shape(largest: int, smallest: int, step: int, stride: int, generator: torch.Generator) -> tuple[int, int]:
     """Height and width of a picture as a stretched network is given it: each a multiple of ``stride``.
 
-    The longer side is drawn between ``smallest`` and ``largest``, in steps of ``step``, the aspect from `ASPECTS`.
+    The longer side is drawn between ``smallest`` and ``largest``, in steps of ``step``, the aspect from `ASPECTS`; then
+    both sides are rounded up.
 
     >>> random_shape(160, 160, 8, 32, torch.Generator().manual_seed(0))
     (160, 128)

@@ -130,7 +130,7 @@ def best_zoom(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> float:
     if not getattr(colorizer.model, "stretched", False):
         return 1.0
     means = {}
-    for zoom in ZOOMS:
+    for zoom in ZOOMS:  # as with input sizes, the colorizer keeps the last
         colorizer.zoom = zoom
         means[zoom] = float(measure_frontier(colorizer, photos, temperatures=(1.0,)).psnr.max())
     return max(ZOOMS, key=means.__getitem__)
@@ -168,6 +168,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
 
 def choose(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[str, Any]:
     """``input_size``, ``zoom``, ``temperature`` and ``temperatures`` for a network, chosen on photos: `Frontier`."""
+    colorizer.zoom = 1.0
     colorizer.input_size = best_input_size(colorizer, photos)
     colorizer.zoom = best_zoom(colorizer, photos)
     frontier = measure_frontier(colorizer, photos)

@@ -310,8 +310,8 @@ def forward_at_any_size(network: Network, luma: Tensor, zoom: float = 1.0) -> Te
     """A batch (B, 1, H, W) of lumas in [0, 1] through a network: (B, n, H, W).
 
     Sides become multiples of the network's stride: the picture is stretched, or its edges are repeated and cut off
-    again, as the network asks (`Network`). A stretched one is seen at least ``zoom`` times as large as it is. An output
-    of another size is brought to the luma's.
+    again, as the network asks (`Network`). A stretched one is seen at least ``zoom`` (from 1 up, in hundredths) times
+    as large as it is; padding takes no notice of it. An output of another size is brought to the luma's.
 
     >>> forward_at_any_size(build("LiteUNet").eval(), torch.rand(2, 1, 33, 50), zoom=1.1).shape
     torch.Size([2, 32, 33, 50])

@@ -21,16 +21,24 @@ from colorlib.prediction.upsampling import upsample_and_merge
 DEFAULT_MODEL = "liteunet"
 
 
+def _require_zoom(zoom: Any, stretched: bool) -> float:
+    number = isinstance(zoom, int | float) and not isinstance(zoom, bool)
+    if not number or not 1 <= zoom < 10 or (zoom > 1 and not stretched):
+        raise ColorlibError(f"zoom must be a number from 1 to below 10, and 1 with a network that pads; got {zoom!r}")
+    return float(zoom)
+
+
 class Colorizer:
     """A trained network with its bins: gives any image colour.
 
     ``temperature`` is the default of `colorize`; ``input_size`` is the longest side, in pixels, at which the network
     looks at a photo. ``device`` is cpu (the default here), cuda, or auto (the shell's default): the GPU if one works.
-    ``record`` says how the network was trained and how it scored. Where it has a ``zoom``, from 1 up, the network sees
-    what it looks at so many times larger: one that was trained on enlarged parts of photos knows things at the size
-    that they had there (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). Where its ``output`` is
-    "chroma", the network is a regression's: it gives U and V themselves, so that there are no probabilities, and no
-    temperature but 1, at which a classifier gives the mean colour, too.
+    ``record`` says how the network was trained and how it scored. Where it has a ``zoom``, from 1 up in hundredths, the
+    network sees what it looks at at least so many times larger (sides are rounded up to its stride): one that was
+    trained on enlarged parts of photos may know things at the size that they had there (Touvron et al. 2019, "Fixing
+    the train-test resolution discrepancy"). Where its ``output`` is "chroma", the network is a regression's: it gives U
+    and V themselves, so that there are no probabilities, and no temperature but 1, at which a classifier gives the mean
+    colour, too.
 
     >>> import colorlib
     >>> colorizer = colorlib.load()
@@ -56,9 +64,7 @@ class Colorizer:
         self.temperature = require_temperature(temperature)
         self.input_size = int(input_size)
         self.record = record or {}
-        self.zoom = float(self.record.get("zoom", 1.0))
-        if not 1 <= self.zoom < 10 or (self.zoom > 1 and not getattr(model, "stretched", False)):
-            raise ColorlibError(f"zoom must be from 1 to 10, and 1 with a network that pads; got {self.zoom:g}")
+        self.zoom = _require_zoom(self.record.get("zoom", 1.0), getattr(model, "stretched", False))
         self.is_regression = self.record.get("output") == "chroma"
         if self.is_regression:
             self.temperature = 1.0

@@ -49,9 +49,9 @@ def export_onnx(
     """Write a colorizer's network as ONNX; the file appears whole or not at all.
 
     The graph takes ``luma`` (n, 1, h, w), float32 in [0, 1], of any n, h and w: up to a multiple of the network's
-    stride, it stretches the luma or repeats its edges by itself. It gives ``chroma`` (n, 2, h, w), U and V at the
-    temperature (by default the colorizer's own), and ``logits`` (n, bins, h, w), as `Colorizer.chroma` and
-    `Colorizer.logits` do. A network trained by regression has no logits.
+    stride, it stretches the luma, enlarged by the colorizer's zoom, or repeats its edges by itself. It gives ``chroma``
+    (n, 2, h, w), U and V at the temperature (by default the colorizer's own), and ``logits`` (n, bins, h, w), as
+    `Colorizer.chroma` and `Colorizer.logits` do. A network trained by regression has no logits.
 
     The file's metadata: ``name`` (by default the network's class), ``licence``, ``input_size`` (pixels of the longest
     side), ``temperature``, ``lambda`` (of the rebalancing), ``bins`` (their U and V), ``color_space`` in words, and
@@ -98,6 +98,7 @@ class _Graph(nn.Module):
             raise ColorlibError(f"this network was trained by L2 regression: its only temperature is 1, not {own}")
         # On the CPU, wherever the original is: a file knows no device.
         self.colorizer = Colorizer(colorizer.model, colorizer.bins, own, colorizer.input_size, "cpu", colorizer.record)
+        self.colorizer.zoom = colorizer.zoom
         self.network = self.colorizer.model  # a module's own, so that its numbers become the file's
 
     def outputs(self) -> list[str]:

@@ -95,10 +95,13 @@ class TrainingConfig:
         choices=("zoom-crop", "resized-crop", "paper", "none", "paper-dark", "paper-filled"),
     )
     min_size: int = setting(
-        64, "zoom- and resized-crop: each batch has a random side between this and image_size", ZOOM_STEP
+        64,
+        "zoom-crop: each batch is shrunk to a random side between this and image_size; resized-crop: its longer side "
+        "is drawn so, and rounded up to the stride",
+        ZOOM_STEP,
     )
     crop: int = setting(
-        96, "zoom-crop and none: side of the random squares that are trained on; image_size takes whole photos", 1
+        96, "zoom-crop and none (no other takes it): side of the squares trained on; image_size takes whole photos", 1
     )
     noise_std: float = setting(0.02, "zoom- and resized-crop: largest standard deviation of noise on the luma", 0, 1)
     blur_probability: float = setting(0.5, "zoom- and resized-crop: share of batches whose luma is blurred", 0, 1)
@@ -118,7 +121,7 @@ class TrainingConfig:
         0,
         0.9999999,
     )
-    batch_size: int = setting(16, "squares per step, of all processes together", 1)
+    batch_size: int = setting(16, "pictures per step, of all processes together", 1)
     max_steps: int = setting(600, "optimiser steps", 1)
     learning_rate: float = setting(2e-3, "Adam's, at its highest; `--choose-rate` tries several", 1e-9)
     warmup: int = setting(50, "steps of linear rise to it", 0)
@@ -168,13 +171,14 @@ class TrainingConfig:
             )
         if self.color_weight and self.loss == "l2":
             raise ColorlibError("color_weight goes with a loss over bins: l2 is that error already; set color_weight=0")
-        for name in ("crop", "min_size"):
+        used = ("min_size",) if self.augment == "resized-crop" else ("crop", "min_size")
+        for name in used:
             if getattr(self, name) > self.image_size:
                 raise ColorlibError(f"{name} must be at most image_size ({self.image_size}), got {getattr(self, name)}")
         stride = MODELS[self.model].stride
         steps = {"image_size": math.lcm(stride, ZOOM_STEP), "crop": stride, "min_size": ZOOM_STEP}
         for name, step in steps.items():
-            if getattr(self, name) % step:
+            if name in (*used, "image_size") and getattr(self, name) % step:
                 raise ColorlibError(
                     f"{name} must be a multiple of {step} with the model {self.model}, got {getattr(self, name)}"
                 )

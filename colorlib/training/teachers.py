@@ -51,7 +51,8 @@ class Teacher:
     def __call__(self, luma: Tensor, size: tuple[int, int]) -> Tensor:
         """What it answers to luma (B, 1, H, W), for an output of some size: logits (B, n, *size).
 
-        Its sides become multiples of the stride, and a smaller output is enlarged, as where it colours photos.
+        Its sides become multiples of the stride, and a smaller output is enlarged, as where it colours photos. But the
+        ``zoom`` of its record, which is for whole photos, does not count: it sees what the student sees, as large.
         """
         logits = forward(partial(forward_at_any_size, self.network), luma, self.precision)
         return logits if size == luma.shape[2:] else F.adaptive_avg_pool2d(logits, size)

@@ -201,12 +201,16 @@ def test_wrong_tensors(tiny_checkpoint):
         {"input_size": 0},
         {"input_size": "big"},
         {"input_size": 2.5},
+        {"zoom": "1.1"},
+        {"zoom": None},
+        {"zoom": 0.5},
+        {"zoom": 1.1},  # of a network that pads
     ],
     ids=str,
 )
 def test_a_record_that_cannot_be_used_is_refused_on_loading(tiny_checkpoint, record):
     """Not minutes later, in the middle of colouring, and not with a traceback."""
-    with pytest.raises(ColorlibError, match="temperature|input_size"):
+    with pytest.raises(ColorlibError, match="temperature|input_size|zoom"):
         Colorizer.load(rewrite(tiny_checkpoint, record=json.dumps(record)))
 
 

@@ -1,5 +1,6 @@
 """From logits to pictures: the annealed mean against SciPy, and colouring photos of any size."""
 
+import re
 import subprocess
 import sys
 
@@ -407,9 +408,9 @@ def test_a_zoomed_picture_is_seen_larger_and_answered_at_its_own_size(tiny_bins,
     assert side == 1 or float((answer[0] - luma).abs().max()) < 0.02  # nothing is moved
 
 
-@pytest.mark.parametrize("zoom", [0.9, 0, -1, 10, float("nan")])
+@pytest.mark.parametrize("zoom", [0.9, 0, -1, 10, float("nan"), True, None, "1.1", [1.1]])
 def test_a_zoom_that_shrinks_or_is_none_is_an_error(tiny_bins, zoom):
-    with pytest.raises(ColorlibError, match=f"zoom must be from 1 to 10.*got {zoom:g}"):
+    with pytest.raises(ColorlibError, match=f"zoom must be a number from 1 to below 10.*got {re.escape(repr(zoom))}"):
         Colorizer(build("LiteUNet", len(tiny_bins)), tiny_bins, record={"zoom": zoom})
     with pytest.raises(ColorlibError, match="1 with a network that pads; got 1.1"):
         Colorizer(build("ColorUNet", len(tiny_bins)), tiny_bins, record={"zoom": 1.1})

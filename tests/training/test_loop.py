@@ -315,6 +315,7 @@ def test_resized_crops_come_in_the_shapes_that_a_stretched_network_is_given():
     batches = [draw_batch(frames, step, config) for step in range(60)]
     assert {tuple(rgb.shape[1:3]) for rgb, _ in batches} == {(32, 32), (32, 64), (64, 32), (64, 64)}
     assert all(mask.all() and mask.shape == rgb.shape[:3] for rgb, mask in batches)
+    assert replace(config, crop=96).crop == 96  # larger than any photo, but not used
     assert torch.equal(draw_batch(frames, 7, config)[0], batches[7][0])
     luma = torch.rand(2, 1, 16, 16)
     assert not torch.equal(degrade_luma(luma, 3, config), luma)
