@@ -49,7 +49,8 @@ def random_shape(largest: int, smallest: int, step: int, stride: int, generator:
     aspect = ASPECTS[int(torch.randint(len(ASPECTS), (), generator=generator))]
     longer = largest - step * int(torch.randint((largest - smallest) // step + 1, (), generator=generator))
     sides = longer / max(1.0, aspect), longer * min(1.0, aspect)
-    return tuple(stride * math.ceil(side / stride) for side in sides)  # type: ignore[return-value]
+    height, width = (stride * math.ceil(side / stride) for side in sides)
+    return height, width
 
 
 def random_resized_crops(photos: Tensor, sizes: Tensor, shape: tuple[int, int], generator: torch.Generator) -> Tensor:

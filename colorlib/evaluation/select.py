@@ -152,7 +152,7 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
     if config.lam_inference is not None:
         adjust_output_bias(config.lam_inference, model, bins, record.get("lam_inference", config.lam))
         record |= {"lam_inference": config.lam_inference}
-    colorizer = Colorizer(model, bins, device=config.device, record=record)
+    colorizer = Colorizer(model, bins, input_size=config.image_size, device=config.device, record=record)
     training, validation, _ = load_photos(config)
     baselines = Baselines.measure((unit_rgb(b.rgb), b.mask()) for b in training.batches(64))
     photos, chosen_on = photos_to_choose_on(config, validation)
@@ -167,10 +167,12 @@ def finalize_checkpoint(path: Path, config: TrainingConfig) -> dict[str, Any]:
 
 
 def choose(colorizer: Colorizer, photos: Sequence[np.ndarray]) -> dict[str, Any]:
-    """``input_size``, ``zoom``, ``temperature`` and ``temperatures`` for a network, chosen on photos: `Frontier`."""
-    colorizer.zoom = 1.0
-    colorizer.input_size = best_input_size(colorizer, photos)
+    """``zoom``, ``input_size``, ``temperature`` and ``temperatures`` for a network, chosen on photos: `Frontier`.
+
+    The zoom is chosen at the input size that the colorizer has: that of its training.
+    """
     colorizer.zoom = best_zoom(colorizer, photos)
+    colorizer.input_size = best_input_size(colorizer, photos)
     frontier = measure_frontier(colorizer, photos)
     chosen: dict[str, Any] = {
         "input_size": colorizer.input_size,

@@ -171,17 +171,16 @@ class TrainingConfig:
             )
         if self.color_weight and self.loss == "l2":
             raise ColorlibError("color_weight goes with a loss over bins: l2 is that error already; set color_weight=0")
-        used = ("min_size",) if self.augment == "resized-crop" else ("crop", "min_size")
-        for name in used:
-            if getattr(self, name) > self.image_size:
-                raise ColorlibError(f"{name} must be at most image_size ({self.image_size}), got {getattr(self, name)}")
         stride = MODELS[self.model].stride
         steps = {"image_size": math.lcm(stride, ZOOM_STEP), "crop": stride, "min_size": ZOOM_STEP}
+        if self.augment == "resized-crop":  # it cuts no squares
+            del steps["crop"]
         for name, step in steps.items():
-            if name in (*used, "image_size") and getattr(self, name) % step:
-                raise ColorlibError(
-                    f"{name} must be a multiple of {step} with the model {self.model}, got {getattr(self, name)}"
-                )
+            value = getattr(self, name)
+            if value > self.image_size:
+                raise ColorlibError(f"{name} must be at most image_size ({self.image_size}), got {value}")
+            if value % step:
+                raise ColorlibError(f"{name} must be a multiple of {step} with the model {self.model}, got {value}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingConfig":
