@@ -88,7 +88,7 @@ def whole_film(name: str, source: Path, colorizer: Colorizer) -> list[Row]:
     rows = []
     for method, times in seconds.items():
         row = row_of(f"{name}: a picture of a film, all in all ({method})", times[1:], seconds["kernel"][1:])
-        row.note = f"{1 / row.median:.0f} pictures per second"
+        row.note = f"{1 / row.median:.1f} pictures per second"
         if name == "360p":
             row.note += f"; {'at least' if 1 / row.median >= GOAL else 'LESS than'} the {GOAL} of the goal"
         rows.append(row)

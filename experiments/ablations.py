@@ -455,7 +455,7 @@ def report(results: list[Row]) -> str:
         "bin accuracy are in a network's own bins and at its own input size, and are compared only where these are "
         "the same. *Photos* are those that were trained on: of the pool, or of what an experiment draws from it, all "
         "that are not nearly gray. Short trainings on small inputs: they tell what learns fastest, not what is best "
-        "in the end. Seconds are wall clock, whatever else the machine was doing.\n",
+        "in the end. Seconds are medians of the seeds, wall clock, whatever else the machine was doing.\n",
         "\nThe rows of 16,057 photos are of a cache without the bundled photos, in which 600 more are held out; of "
         "larger inputs each has a cache of its size, with the same photos. Those named `variety`, of a pool of folders "
         "with the bundled photos but those held out, draw 400 photos from one kind of scene, from half of the kinds or "

@@ -140,4 +140,4 @@ def onnx_packages() -> None:
     if missing and os.environ.get("CI"):
         pytest.fail(f"CI is set, so the tests of the export have to run, but there is no {' and no '.join(missing)}")
     if missing:
-        pytest.skip(f"needs {' and '.join(missing)}: pip install 'colorlib[export]'")
+        pytest.skip(f"needs {' and '.join(missing)}: pip install onnx onnxruntime")

@@ -14,7 +14,7 @@ def add_arguments(commands: Commands) -> None:
         run,
         "write a model as ONNX, for other programs",
         "The file takes `luma` (n, 1, h, w) in [0, 1], of any size. It gives `chroma` (n, 2, h, w), U and V, and\n"
-        "`logits` (n, bins, h, w). Its metadata say the rest. Needs `pip install 'colorlib[export]'`.",
+        "`logits` (n, bins, h, w). Its metadata say the rest. Needs `pip install onnx onnxruntime`.",
         "export liteunet.onnx",
         "export paper.onnx --model colorunet-paper --temperature 1",
     )

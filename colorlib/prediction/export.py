@@ -75,7 +75,7 @@ def export_onnx(
     try:
         import onnx
     except ImportError as error:
-        raise ColorlibError("the package onnx is not installed: pip install 'colorlib[export]'") from error
+        raise ColorlibError("the package onnx is not installed: pip install onnx onnxruntime") from error
     graph = _Graph(colorizer, temperature).eval()
     try:
         with atomic_write(path) as partial:
