@@ -129,8 +129,8 @@ def report(rows: list[dict[str, Any]], model: str | None, count: int, temperatur
     lines.append(
         "How each reference is chosen, and the rule by which the palette is kept, stand in `experiments/palette.py`. "
         "Differences are from no reference, photo by photo, with 95 % intervals over photos. *Itself* is the photo's "
-        "own colours, which nobody has: an upper bound; *picked* is, of all other validation photos, the one whose shares "
-        "of bins are closest to the true ones. *Stains* are how many areas of one bin a picture falls into."
+        "own colours, which nobody has: an upper bound; *picked* is, of all other validation photos, the one whose "
+        "shares of bins are closest to the true ones. *Stains* are how many areas of one bin a picture falls into."
     )
     for temperature in temperatures:
         lines += table(rows, temperature)
