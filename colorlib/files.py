@@ -55,9 +55,16 @@ def write_rows(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV table by column name; a line that was cut short has None in the columns it lacks."""
-    with open(path, newline="", **TEXT) as file:
-        return list(csv.DictReader(file))
+    """The rows of a CSV table by column name; a line that was cut short has None in the columns it lacks.
+
+    Raises:
+        ValueError: if it is no such table.
+    """
+    try:
+        with open(path, newline="", **TEXT) as file:
+            return list(csv.DictReader(file))
+    except csv.Error as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def require_disk_space(folder: str | Path, needed: int, what: str) -> None:

@@ -18,24 +18,36 @@ from colorlib import ColorlibError, parallel
 from colorlib.color import ColorBins, UVHistogram, chroma_of
 from colorlib.data import PaddedPhotos, Photo, write_photo
 from colorlib.models import build
-from colorlib.training import Objective, TrainingConfig, draw_batch, local_loss, luma_of_photos, photos, train
+from colorlib.training import (
+    Objective,
+    TrainingConfig,
+    at_output_size,
+    draw_batch,
+    local_loss,
+    luma_of_photos,
+    photos,
+    train,
+)
 
 RECIPES = {
-    "cross_entropy": ("zoom-crop", "ColorUNet"),
-    "soft": ("none", "ColorUNet"),
-    "l2": ("paper", "FlatNet"),
-}  # loss: the rest
+    "cross_entropy": ("cross_entropy", "zoom-crop", "ColorUNet"),
+    "soft": ("soft", "none", "ColorUNet"),
+    "l2": ("l2", "paper", "FlatNet"),
+    "half-size": ("cross_entropy", "none", "LiteUNet"),  # its places hold four pixels, and count if all are photo
+}
 
 
-def example(loss: str) -> tuple[nn.Module, Objective, torch.Tensor, torch.Tensor, torch.Tensor]:
+def example(recipe: str) -> tuple[nn.Module, Objective, torch.Tensor, torch.Tensor, torch.Tensor]:
     """A network, its objective and one global batch of eight photos, whose masks differ much."""
-    augment, name = RECIPES[loss]
+    loss, augment, name = RECIPES[recipe]
     generator = torch.Generator().manual_seed(0)
     rgb = torch.randint(256, (12, 32, 32, 3), dtype=torch.uint8, generator=generator)
     frames = PaddedPhotos(rgb, torch.tensor([[32, 32], [32, 9], [10, 32]] * 4))
     bins = ColorBins.from_histogram(UVHistogram().add(torch.rand(2, 64, 64, generator=generator) * 0.4 - 0.2), 5)
     objective = Objective(loss, bins)
-    config = TrainingConfig(batch_size=8, image_size=32, crop=24, min_size=24, augment=augment)
+    config = TrainingConfig(
+        batch_size=8, image_size=32, crop=32 if augment == "none" else 24, min_size=24, augment=augment
+    )
     crops, mask = draw_batch(frames, 3, config)
     torch.manual_seed(1)
     return build(name, objective.outputs), objective, luma_of_photos(crops), crops, mask
@@ -89,13 +101,13 @@ from test_parallel import RECIPES, example, gradients, trained
 world = Path(sys.argv[2])
 torch.set_num_threads(1)
 device = parallel.init_process_group(torch.device("cpu"))
-for loss in RECIPES:
+for recipe in RECIPES:
     for mode in (False, True):
-        model, objective, *batch = example(loss)
+        model, objective, *batch = example(recipe)
         model, network = parallel.wrap_ddp(model.train(mode), device)
         result = gradients(network, model, *batch, objective=objective)
         if parallel.is_main_process():
-            torch.save(result, f"{world}/{loss}-{mode}.pt")
+            torch.save(result, f"{world}/{recipe}-{mode}.pt")
 for model in ("FlatNet", "ColorUNet"):
     trained(world, model, f"{model}-of-two")
 """
@@ -123,30 +135,34 @@ def together(tmp_path_factory: pytest.TempPathFactory, synthetic_photo: np.ndarr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", RECIPES)
-def test_two_processes_give_the_gradients_of_one(together, loss):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_processes_give_the_gradients_of_one(together, recipe):
     """With the statistics of batch norm held fixed, or a network without it: to 1e-6, the rounding of float32."""
-    model, objective, *batch = example(loss)
+    model, objective, *batch = example(recipe)
     alone = gradients(model, model.eval(), *batch, objective=objective)
-    both = torch.load(together / f"{loss}-False.pt", weights_only=True)
+    both = torch.load(together / f"{recipe}-False.pt", weights_only=True)
     assert alone.abs().max() > 0.01
     torch.testing.assert_close(both, alone, rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", RECIPES)
-def test_batch_norm_on_cpus_is_by_share(together, loss):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_batch_norm_on_cpus_is_by_share(together, recipe):
     """While it trains, each process normalises its own half of the batch: exactly what one does half by half."""
-    model, objective, luma, rgb, mask = example(loss)
+    model, objective, luma, rgb, mask = example(recipe)
+
+    def places(mask: torch.Tensor) -> torch.Tensor:
+        return at_output_size(model(luma), rgb[: len(mask)], mask)[1].sum()
+
     halves = [part.chunk(2) for part in (luma, rgb, mask)]
     parts = []
     for batch in zip(*halves):
-        weight = batch[2].sum() / mask.sum()  # each half counts by its pixels
+        weight = places(batch[2]) / places(mask)  # each half counts by its pixels, or by the places of a small output
         parts.append(weight * gradients(model, model.train(), *batch, objective=objective))
-    both = torch.load(together / f"{loss}-True.pt", weights_only=True)
+    both = torch.load(together / f"{recipe}-True.pt", weights_only=True)
     torch.testing.assert_close(both, sum(parts), rtol=0, atol=1e-6)
     as_one = gradients(model, model.train(), luma, rgb, mask, objective=objective)
-    has_batch_norm = RECIPES[loss][1] == "ColorUNet"
+    has_batch_norm = RECIPES[recipe][2] != "FlatNet"
     assert torch.allclose(both, as_one, rtol=0, atol=1e-6) != has_batch_norm
 
 

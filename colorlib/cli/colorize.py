@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 
         Image.MAX_IMAGE_PIXELS = args.max_pixels / 2  # Pillow refuses more than twice that
     photos, failures, skipped = find_inputs(args.inputs, args.out)
-    jobs, clashes = plan_outputs(photos, args.out, args.confidence, args.format)
+    jobs, clashes = plan_outputs(photos, args.out, args.confidence, args.format, args.palette)
     failures += clashes
     for failure in failures:
         complain(failure)
@@ -201,7 +201,7 @@ def find_inputs(inputs: Iterable[Path], out: Path) -> tuple[list[Input], list[st
 
 
 def plan_outputs(
-    photos: Iterable[Input], out: Path, confidence: bool, kind: str | None = None
+    photos: Iterable[Input], out: Path, confidence: bool, kind: str | None = None, palette: Path | None = None
 ) -> tuple[list[Job], list[str]]:
     """The files that each photo will be written to: its pictures and, on request, their confidence maps.
 
@@ -209,12 +209,13 @@ def plan_outputs(
     within a folder named as the one it comes from. A sentence for each photo for which that does not help, either.
 
     Raises:
-        ColorlibError: if an input would be overwritten; nothing is written yet.
+        ColorlibError: if an input or the palette would be overwritten; nothing is written yet.
     """
     from colorlib.data.photos import count_pages
 
     photos = list(photos)
-    originals = {identity(given.photo) for given in photos if given.photo.exists()}
+    read = [given.photo for given in photos] + ([palette] if palette else [])
+    originals = {identity(path) for path in read if path.exists()}
     taken: set[str] = set()
     jobs: dict[Path, Job] = {}
     failures = []

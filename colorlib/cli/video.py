@@ -32,7 +32,11 @@ def add_arguments(commands: Commands) -> None:
     add_model_options(parser)
     parser.add_argument("--alpha", metavar="A", type=float, default=0.2, help="decay per frame (default: 0.2)")
     parser.add_argument(
-        "--window", metavar="T", type=float, default=20, help="frames to look back; 0: none, inf: all (default: 20)"
+        "--window",
+        metavar="T",
+        type=float,
+        default=20,
+        help="frames that kernel, confidence and colors look back, inf: all (default: 20); 0: each by itself, always",
     )
     parser.add_argument(
         "--method",
@@ -71,5 +75,6 @@ def run(args: argparse.Namespace) -> int:
         return INTERRUPTED
     for problem in report.problems:
         note(problem)
-    print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}; scene cuts: {report.cuts}")
+    cuts = "" if report.cuts is None else f"; scene cuts: {report.cuts}"
+    print(f"coloured {report.pictures} picture{'s' * (report.pictures != 1)} into {target}{cuts}")
     return 0

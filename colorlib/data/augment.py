@@ -1,4 +1,4 @@
-"""Augmentation on whole batches, on the device (paper §3.2): random crops, horizontal flips, noise; the sevenfold set.
+"""Augmentation on whole batches, on the device (paper §3.2): random crops, horizontal flips, noise.
 
 Photos and masks are moved together, so an input and its target can never drift apart: both are computed
 from the same augmented RGB. Noise is the exception, and is added to the luma that the network sees only:

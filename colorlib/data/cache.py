@@ -16,9 +16,9 @@ decoded again, to the same bytes. So a cache does not depend on how often it was
 import hashlib
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,8 @@ def prepare(
         workers: threads; by default one for each core, or fewer where memory is scarce.
 
     Raises:
-        ColorlibError: if the disk is too small, the folder belongs to another cache, or no photo can be read.
+        ColorlibError: if the disk is too small, the folder belongs to another cache or holds files that a cache would
+            replace, or no photo can be read.
     """
     if (train is None) != (validation is None):
         raise ColorlibError("give the numbers of training and of validation photos both, or neither")
@@ -197,27 +198,37 @@ def draw_split(
 
 def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:
     """Make the folder and its file of frames, all hole; or be sure that those there belong to this very plan."""
-    for name in ("cache.json", "plan.json"):
-        if (out / name).exists():
-            try:
-                there = dict(json.loads((out / name).read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError) as error:
-                raise ColorlibError(f"{out / name} is damaged ({error}): delete {out} and prepare it again") from error
-            differ = [key for key in plan if there.get(key) != plan[key]]
-            if differ:
-                raise ColorlibError(
-                    f"{out} holds a cache made otherwise ({', '.join(differ)} differ): delete it or name another folder"
-                )
-            (out / "lines").mkdir(exist_ok=True)
-            return
-    require_disk_space(out, photos * plan["size"] ** 2 * 3, "the cache")
+    begun = [out / name for name in ("cache.json", "plan.json") if (out / name).exists()]
+    for path in begun[:1]:
+        _require_same_plan(path, plan)
+    foreign = [name for name in ("lines", "photos.csv", "frames.u8") if not begun and (out / name).exists()]
+    if foreign:
+        raise ColorlibError(f"{out} holds {', '.join(foreign)}, which would be replaced: name a folder of its own")
+    if (out / "cache.json").exists():
+        return
+    size = photos * plan["size"] ** 2 * 3
     try:
-        (out / "lines").mkdir(parents=True, exist_ok=True)
-        with open(out / "frames.u8", "wb") as file:
-            file.truncate(photos * plan["size"] ** 2 * 3)
-        write_text(out / "plan.json", json.dumps(plan, indent=2))
+        if not begun:
+            require_disk_space(out, size, "the cache")
+            out.mkdir(parents=True, exist_ok=True)
+            write_text(out / "plan.json", json.dumps(plan, indent=2))  # first: what comes after it is ours
+        (out / "lines").mkdir(exist_ok=True)
+        with open(out / "frames.u8", "ab") as file:
+            file.truncate(size)
     except OSError as error:
         raise ColorlibError(f"cannot write a cache to {out}: {error}") from error
+
+
+def _require_same_plan(path: Path, plan: dict[str, Any]) -> None:
+    try:
+        there = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ColorlibError(f"{path} is damaged ({error}): delete {path.parent} and prepare it again") from error
+    differ = [key for key in plan if there.get(key) != plan[key]]
+    if differ:
+        raise ColorlibError(
+            f"{path.parent} holds a cache made otherwise ({', '.join(differ)} differ): delete it or name another folder"
+        )
 
 
 def _decode_chunks(chunks: dict[int, Sequence[Source]], out: Path, size: int, workers: int | None) -> None:
@@ -260,8 +271,8 @@ def _finish(out: Path, plan: dict[str, Any], starts: Collection[int]) -> None:
         _write_entries(out / "photos.csv", entries)
         write_text(out / "cache.json", json.dumps(plan | {"checksum": _table_checksum(out)}, indent=2))
     else:
-        _clear(out)
         (out / "frames.u8").unlink()
+        _clear(out)
         problem = entries[0].problem if entries else "there are none"
         raise ColorlibError(f"none of the {len(entries)} photos can be used; the first: {problem}")
 
@@ -277,8 +288,11 @@ def _group_near_duplicates(entries: Sequence[Entry], out: Path, size: int) -> li
 
 
 def _clear(out: Path) -> None:
-    """Remove what only an unfinished cache needs."""
-    shutil.rmtree(out / "lines")
+    """Remove what only an unfinished cache needs, the plan last, and nothing that is not ours."""
+    for path in (out / "lines").glob("????????.csv"):
+        path.unlink()
+    with suppress(OSError):  # there is none, or somebody else's files are in it
+        (out / "lines").rmdir()
     (out / "plan.json").unlink(missing_ok=True)
 
 

@@ -11,10 +11,11 @@ from PIL import Image
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
+from tqdm.auto import tqdm
 
 SIDE = 24  # of the thumbnails that are compared
 ALIKE = 0.98  # correlation of two thumbnails; among 16,000 landscapes pairs above it were copies, below it seldom
-ROWS = 1000  # of the table of correlations that are held at a time
+HELD = 16_000_000  # correlations that are held at a time: 64 MB
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:
@@ -36,11 +37,12 @@ def near_duplicates(thumbnails: "np.ndarray | Tensor", alike: float = ALIKE) -> 
     all_of = torch.as_tensor(thumbnails)
     mirrored = all_of.reshape(-1, SIDE, SIDE).flip(2).flatten(1)
     pairs: list[tuple[int, int]] = []
-    for start in range(0, len(all_of), ROWS):
-        rows = all_of[start : start + ROWS]
-        likeness = torch.maximum(rows @ all_of.T, rows @ mirrored.T)
-        first, second = (likeness > alike).nonzero(as_tuple=True)
-        pairs += [(i, j) for i, j in zip((first + start).tolist(), second.tolist(), strict=True) if i < j]
+    step = max(1, HELD // max(1, len(all_of)))
+    for start in tqdm(range(0, len(all_of), step), desc="looking for copies", leave=False, disable=None):
+        rows = all_of[start : start + step]
+        likeness = torch.maximum(rows @ all_of[start:].T, rows @ mirrored[start:].T)
+        found = (likeness > alike).nonzero() + start
+        pairs += [(i, j) for i, j in found.tolist() if i < j]
     return pairs
 
 

@@ -176,7 +176,7 @@ def to_uint8(rgb: torch.Tensor) -> np.ndarray:
 def _as_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
+    if array.dtype.newbyteorder("=") == np.uint16:  # TIFF has both orders of bytes
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all() or array.min() < -1e-6 or array.max() > 1 + 1e-6:

@@ -123,6 +123,7 @@ def sun397(
     archive, folder = root / "SUN397.tar.gz", root / "SUN397"
     if download and not folder.exists():
         require_disk_space(root, (37 if archive.exists() else 75) * GIGABYTE, "SUN397")
+        root.mkdir(parents=True, exist_ok=True)
     advice = f"put SUN397.tar.gz (37 GB) into {root}, or unpack it to {folder}, and run again"
     dataset = _torchvision("SUN397", lambda: SUN397(root, download=download), folder, advice)
     photos = [(path, dataset.classes[label]) for path, label in zip(dataset._image_files, dataset._labels, strict=True)]
@@ -210,7 +211,7 @@ def _torchvision(name: str, make: Callable[[], Any], folder: Path, advice: str) 
     the folder tells.
     """
     mark = folder.with_name(f"{folder.name}.unpacking")
-    if mark.exists():
+    if mark.exists() and folder.exists():
         raise ColorlibError(f"{folder} was left half unpacked: delete it and {mark}, and run again")
     new = not folder.exists() and folder.parent.exists()
     if new:

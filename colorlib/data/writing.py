@@ -70,7 +70,7 @@ def left_out(path: str | Path, metadata: Metadata) -> list[str]:
 def _parts(metadata: Metadata) -> set[str]:
     """Which parts there are."""
     present = {part for part in ("exif", "xmp", "dpi", "iptc") if getattr(metadata, part)}
-    present |= {"comment"} & {key.lower() for key in metadata.text}
+    present |= {"comment"} if "Comment" in metadata.text else set()  # a keyword of PNG, in which case tells
     return present | ({"text"} if set(metadata.text) - {"Comment"} else set())
 
 

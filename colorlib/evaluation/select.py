@@ -1,7 +1,7 @@
 """What a fresh checkpoint still needs: the size it looks at photos at, its temperatures, its baselines and scores.
 
-Everything is chosen on photos that the network has not learnt from, and scored on others again. The network runs once
-for each photo and size; all temperatures share what it says.
+Everything is chosen on photos that the network has not learnt from, where such are given, else on bundled training
+photos, and scored on others again. The network runs once for each photo and size; all temperatures share what it says.
 """
 
 from collections.abc import Iterator, Sequence

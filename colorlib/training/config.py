@@ -132,7 +132,7 @@ class TrainingConfig:
     )
     lr_decay: float = setting(0.1, "two-step: the second step's learning rate, as a share of the first's", 0, 1)
     lr_decay_at: float = setting(0.5, "two-step: where the second step begins, as a share of all steps", 0, 1)
-    seed: int = setting(0, "of weights, order and augmentation")
+    seed: int = setting(0, "of weights, order and augmentation", 0, 2**32 - 1)
     validate_every: int = setting(200, "steps between validations", 1)
     checkpoint_minutes: float = setting(2.0, "minutes between saved states", 0)
     device: str = setting("auto", "cpu, cuda, or auto")
@@ -173,8 +173,10 @@ class TrainingConfig:
             raise ColorlibError("color_weight goes with a loss over bins: l2 is that error already; set color_weight=0")
         stride = MODELS[self.model].stride
         steps = {"image_size": math.lcm(stride, ZOOM_STEP), "crop": stride, "min_size": ZOOM_STEP}
-        if self.augment == "resized-crop":  # it cuts no squares
+        if self.augment not in ("none", "zoom-crop"):  # no other cuts squares
             del steps["crop"]
+        if self.augment not in ("zoom-crop", "resized-crop"):  # no other shrinks batches
+            del steps["min_size"]
         for name, step in steps.items():
             value = getattr(self, name)
             if value > self.image_size:

@@ -80,13 +80,13 @@ def local_loss(
 ) -> Tensor:
     """The loss of a batch. Of several processes each takes its share; the mean of what they get is the whole's loss."""
     ranks = rank_and_world_size()[1]
-    mine, seen = my_share(mask), my_share(luma)
+    seen = my_share(luma)
     output = forward(network, seen, precision)
-    rgb, small = at_output_size(output, my_share(rgb), mine)
+    rgb, small = at_output_size(output, my_share(rgb), my_share(mask))
     loss = objective(output, rgb, small)  # a mean over the pixels of my photos
     if teacher is not None:
         loss = teacher.mixed(loss, output, seen, small)
-    return loss * (mine.sum() * ranks / mask.sum().clamp(min=1))
+    return loss * (small.sum() * ranks / all_reduce_sum(small.sum()).clamp(min=1))
 
 
 def training_step(

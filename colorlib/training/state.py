@@ -141,7 +141,8 @@ class RunState:
         self.history.append(row)
         if not self.write:
             return
-        write_rows(self.csv, list(row), self.history)
+        columns = dict.fromkeys(name for earlier in self.history for name in earlier)
+        write_rows(self.csv, list(columns), self.history)
         if self._board:
             for name, value in row.items():
                 if name != "step":
@@ -160,8 +161,11 @@ class RunState:
     def _read(self) -> list[Row]:
         if not self.csv.exists():
             return []
-        rows = [row for row in read_rows(self.csv) if None not in row.values()]  # a line may have been cut short
-        return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
+        try:
+            rows = [row for row in read_rows(self.csv) if None not in row.values()]  # a line may have been cut short
+            return [{"step": int(row.pop("step"))} | {k: float(v) for k, v in row.items() if v} for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ColorlibError(f"{self.csv} is damaged or was saved otherwise ({error!r}): {ADVICE}") from error
 
 
 class Interruption:

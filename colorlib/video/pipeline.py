@@ -152,10 +152,13 @@ class VideoColorizer:
 
 @dataclass
 class Report:
-    """What became of a film: how many pictures were coloured and scene cuts seen, and in words what went wrong."""
+    """What became of a film: how many pictures were coloured and scene cuts seen, and in words what went wrong.
+
+    Cuts are None where an interrupted run was gone on with: nobody counted those before.
+    """
 
     pictures: int
-    cuts: int
+    cuts: int | None
     problems: list[str]
 
 
@@ -193,10 +196,11 @@ def colorize_film(
             open_film(source) as film,
             keeping(target, _job(source, target, video, side_by_side, quality), resume) as kept,
         ):
+            from_its_start = kept.end is None
             _color_pictures(film, video, kept, target, side_by_side, quality, progress)
             whole = kept.folder / f"whole{target.suffix}"
             problems = _problems(film, kept) + assemble(source, kept.files, film.time_base, whole)
-            report = Report(kept.pictures, video.cuts_found, problems)
+            report = Report(kept.pictures, video.cuts_found if from_its_start else None, problems)
             whole.replace(target)
     except (av.error.FFmpegError, OSError) as error:
         raise ColorlibError(f"cannot write {target}: {error}") from error

@@ -5,9 +5,10 @@ The moves are synthetic and are called so: a real camera also blurs, shakes and 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from PIL import Image
@@ -99,12 +100,13 @@ def real_clip(path: str | Path, frames: int = 24, width: int = 160) -> Shot:
         ColorlibError: if it cannot be read, or has too few pictures to be measured.
     """
     pictures = []
-    with open_film(path) as film:
-        for frame in film.container.decode(film.video):
-            upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-            pictures.append(fit(np.ascontiguousarray(upright), width))
-            if len(pictures) == frames:
-                break
+    try:
+        with open_film(path) as film:
+            for frame in islice(film.container.decode(film.video), frames):
+                upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                pictures.append(fit(np.ascontiguousarray(upright), width))
+    except av.error.FFmpegError as error:
+        raise ColorlibError(f"{path} is damaged within its first {frames} pictures: {error}") from error
     if len(pictures) < FEWEST:
         raise ColorlibError(f"{path} gives {len(pictures)} pictures, and {FEWEST} or more are needed to measure it")
     truth = to_tensor(np.stack(pictures))

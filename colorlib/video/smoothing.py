@@ -95,9 +95,9 @@ class TemporalKernel(Smoother):
         return weights / weights.sum()
 
     def __call__(self, probabilities: Tensor, luma: Tensor | None = None) -> Tensor:
-        """The next frame's probabilities (n, h, w) -> the smoothed ones, a new tensor. The luma is not needed."""
+        """The next frame's probabilities (n, h, w) -> the smoothed ones, in a new tensor. The luma is not needed."""
         if self.window == 0:
-            return probabilities
+            return probabilities.clone()
         total = self.weighted_sum(probabilities)
         frames = min(self._count, self.window + 1)
         weight = expm1(-self.alpha * frames) / expm1(-self.alpha) if self.alpha else frames  # of all these together

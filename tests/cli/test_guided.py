@@ -117,3 +117,15 @@ def test_a_strength_from_0_to_1(photo, reference, tmp_path, capsys, value):
     with pytest.raises(SystemExit):
         main(["colorize", str(photo), "--out", str(tmp_path), f"--palette-strength={value}"])
     assert "must be a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_the_palette_is_not_written_over(photo, reference, tmp_path, tiny_checkpoint, capsys):
+    """The same scene often has the same name in two folders."""
+    album = tmp_path / "album"
+    album.mkdir()
+    palette = photo.rename(album / photo.name)
+    write_photo(photo, read_photo(reference))
+    before = palette.read_bytes()
+    arguments = ["--out", str(album), "--model", str(tiny_checkpoint), "--palette", str(album / "." / palette.name)]
+    assert main(["colorize", str(photo), *arguments]) == 1
+    assert "would overwrite" in capsys.readouterr().err and palette.read_bytes() == before

@@ -187,6 +187,21 @@ def test_a_half_unpacked_data_set_is_not_taken_for_whole(sun_archive, tmp_path):
         sources.sun397(tmp_path / "sun", download=True)
 
 
+def test_killed_while_it_was_fetched_it_is_fetched_again(sun_archive, tmp_path, monkeypatch):
+    """Nothing is unpacked yet, so nothing can be half unpacked; but the root is there, and the mark."""
+
+    def killed(self, *args, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torchvision.datasets.SUN397.__init__", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sources.sun397(tmp_path / "sun", download=True)
+    assert (tmp_path / "sun" / "SUN397.unpacking").exists()  # if it is killed while it unpacks, this tells
+    assert len(sources.sun397(tmp_path / "sun", download=True)) == 42
+    assert not (tmp_path / "sun" / "SUN397.unpacking").exists()
+
+
 def test_a_damaged_archive_is_reported_and_its_remains_removed(sun_archive, tmp_path):
     (tmp_path / "sun").mkdir()
     sun_archive.write_bytes(sun_archive.read_bytes()[:5000])
@@ -535,10 +550,30 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path):
     assert same_files(tmp_path / "whole", out)
 
 
-@pytest.mark.parametrize("moment", ["frames.u8", "plan.json", "photos.csv", "cache.json"])
+@pytest.mark.parametrize("name", ["lines/sea.jpg", "photos.csv", "frames.u8"])
+def test_what_a_cache_would_replace_is_left_alone(tree, tmp_path, name):
+    """A folder of photos may have one that is called lines, and a table photos.csv of its own."""
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(ColorlibError, match=f"mine holds {name.split('/')[0]}, which would be replaced"):
+        prepare(sources.folder_sources(tree), tmp_path / "mine", SIZE)
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [mine]
+    assert mine.read_bytes() == b"mine"
+
+
+def test_files_put_into_a_finished_cache_are_left_alone(tree, tmp_path):
+    found = sources.folder_sources(tree)
+    prepare(found, tmp_path / "cache", SIZE)
+    (tmp_path / "cache" / "lines").mkdir()
+    (tmp_path / "cache" / "lines" / "sea.jpg").write_bytes(b"mine")
+    prepare(found, tmp_path / "cache", SIZE)
+    assert (tmp_path / "cache" / "lines" / "sea.jpg").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("moment", ["plan.json", "00000000.csv", "photos.csv", "cache.json"])
 def test_killed_between_any_two_files_it_goes_on(tree, tmp_path, monkeypatch, moment):
     """Stop dead right after a file was written, then run again."""
-    from colorlib.data import cache
 
     class KilledError(BaseException):
         pass
@@ -554,8 +589,6 @@ def test_killed_between_any_two_files_it_goes_on(tree, tmp_path, monkeypatch, mo
         return result
 
     monkeypatch.setattr(Path, "replace", replace_and_die)
-    if moment == "frames.u8":
-        monkeypatch.setattr(cache, "write_text", lambda path, text: (_ for _ in ()).throw(KilledError))
     with pytest.raises(KilledError):
         prepare(found, tmp_path / "killed", SIZE)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
 
-from colorlib.data import left_out, read_pages, read_photo, write_photo
+from colorlib.data import Metadata, left_out, read_pages, read_photo, write_photo
 
 
 def copy(source: Path, suffix: str) -> Path:
@@ -121,6 +121,16 @@ def test_a_gray_picture_bears_no_profile_of_colors(tmp_path: Path, suffix: str) 
 def test_the_color_space_in_exif_is_srgb_too(tmp_path: Path) -> None:
     with Image.open(copy(corpus.archive_jpeg(tmp_path), ".jpg")) as image:
         assert image.getexif().get_ifd(ExifTags.IFD.Exif)[40961] == 1
+
+
+@pytest.mark.parametrize("keyword", ["comment", "COMMENT"])
+def test_a_keyword_of_png_that_is_nearly_a_comment_is_a_text_like_others(tmp_path: Path, keyword: str) -> None:
+    note = Metadata(text={keyword: "Aunt Greta"})
+    assert left_out("a.jpg", note) == left_out("a.jpg", Metadata(text={"Title": "Aunt Greta"}))
+    write_photo(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8), metadata=note)
+    write_photo(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), metadata=note)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.text[keyword] == "Aunt Greta"  # type: ignore[attr-defined]
 
 
 def test_captions_of_newspapers_and_comments_are_kept_where_there_is_room(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
         ({"augment": "all"}, "augment"),
         ({"schedule": "linear"}, "schedule"),
         ({"compile": True}, "compile"),
+        ({"seed": 20_260_131_093_000}, "seed must be"),
+        ({"seed": -1}, "seed must be"),
         ({"lr_decay": 1.5}, "lr_decay"),
         ({"lr_decay_at": -0.5}, "lr_decay_at"),
         ({"validation_photos": [3]}, "validation_photos"),
@@ -131,6 +133,13 @@ def test_a_learning_rate_as_people_write_it(tmp_path):
 def test_impossible_settings_are_refused_before_any_work(settings, message):
     with pytest.raises(ColorlibError, match=message):
         TrainingConfig.from_dict(settings)
+
+
+@pytest.mark.parametrize("settings", [{"augment": "paper", "image_size": 64}, {"augment": "none", "crop": 32}], ids=str)
+def test_settings_of_another_augmentation_are_no_obstacle(settings):
+    """Only zoom-crop and none cut squares, and only zoom-crop and resized-crop shrink a batch."""
+    config = TrainingConfig.from_dict({"image_size": 32} | settings)
+    assert config.crop > config.image_size or config.min_size > config.image_size
 
 
 @pytest.mark.parametrize("setting", fields(TrainingConfig), ids=lambda setting: setting.name)
@@ -1026,6 +1035,31 @@ def test_a_line_cut_short_in_the_history_is_no_obstacle(half_done):
         file.write("18,0.3")
     train(half_done)
     assert [int(row["step"]) for row in history(Path(half_done.out_dir))] == [6, 12, 18, 24]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace("step", "Schritt", 1),
+        lambda text: text + '"' + "9" * 140_000,
+    ],
+    ids=["byte order mark", "semicolons", "renamed", "a stray quote"],
+)
+def test_a_history_that_a_spreadsheet_has_saved_is_one_sentence(half_done, spoil):
+    file = Path(half_done.out_dir) / "history.csv"
+    file.write_text(spoil(file.read_text()))
+    with pytest.raises(ColorlibError, match=r"history\.csv is damaged or was saved otherwise"):
+        train(half_done)
+
+
+def test_a_column_added_to_the_history_is_no_obstacle(half_done):
+    file = Path(half_done.out_dir) / "history.csv"
+    head, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"{head},mine", *(f"{row},7" for row in rows)]) + "\n")
+    train(half_done)
+    assert [row["mine"] for row in history(Path(half_done.out_dir))] == ["7.0", "7.0", "", ""]
 
 
 def test_photos_that_changed_in_the_meantime_are_noticed(half_done, in_tiny_world):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,18 @@ def test_a_phone_s_film_is_measured_upright_and_a_short_or_gray_one_refused(tmp_
     assert real_clip(path, width=40).luma.shape[1:] == (40, round(40 * corpus_films.HEIGHT / corpus_films.WIDTH))
     with pytest.raises(ColorlibError, match=r"turned.mp4 gives 3 pictures, and 5 or more"):
         real_clip(path, frames=3)
+
+
+def test_a_clip_with_a_broken_picture_is_one_sentence(tmp_path):
+    path = corpus_films.write(tmp_path / "old.avi", "mjpeg", count=12, pixels="yuvj420p")
+    data = path.read_bytes()
+    begins = [found.start() for found in re.finditer(b"\xff\xd8\xff", data)]
+    path.write_bytes(data[: begins[6]] + bytes(begins[7] - begins[6]) + data[begins[7] :])
+    with pytest.raises(ColorlibError, match=r"old.avi is damaged within its first 24 pictures"):
+        real_clip(path)
+
+
+def test_a_film_whose_measures_would_divide_by_nothing_is_refused():
     scores = {name: {"flicker": 0.0, "colorfulness": 1.0} for name in ("truth", "frame by frame")}
     with pytest.raises(ColorlibError, match="old film is gray"):
         films.judged("old film", scores)
@@ -372,6 +385,7 @@ def test_an_interrupted_film_goes_on_where_it_was(tmp_path, video, monkeypatch):
         fail_at(200 - kept + 48, counted)  # no more than the rest and two seconds are coloured again
         report = colorize_film(source, target, video, progress=False, resume=True)
     assert report.pictures == 200 and times(target) == times(whole)
+    assert report.cuts is None  # those of the part that was kept were not counted again
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.mp4", "old.mkv", "whole.mp4"]
     with av.open(str(target)) as one, av.open(str(whole)) as two:
         pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
