@@ -6,8 +6,9 @@ is such a mean (MODEL_CARD.md). ``--shares 0.3 0.7`` weighs them; ``--photos FOL
 mean, on photos that none of them was trained on.
 
 The mean takes bins and record from the first, and answers with its λ: the others are brought to it before. The record
-says of what it is the mean. ``--lams 0.2 0.5 0.7`` tries other λ on the photos, and lets the mean answer with that of
-the highest PSNR among those whose pictures have 85 % of the photos' colour (`Frontier.lively`).
+says of what it is the mean, and with ``--zoom 1.1`` how many times as large it sees photos (`Colorizer`).
+``--lams 0.2 0.5 0.7`` tries other λ on the photos, and lets the mean answer with that of the highest PSNR among those
+whose pictures have 85 % of the photos' colour (`Frontier.lively`).
 """
 
 import argparse
@@ -40,6 +41,9 @@ def main() -> None:
     parser.add_argument(
         "--shares", metavar="X", nargs="+", type=float, help="of each, in the same order (default: equal)"
     )
+    parser.add_argument(
+        "--zoom", metavar="X", type=float, help="how many times as large it sees photos (default: the first's)"
+    )
     parser.add_argument("--photos", metavar="FOLDER", type=Path, help="photos to measure them all on")
     parser.add_argument("--lams", metavar="X", nargs="+", type=float, help="λ to choose from on these photos")
     args = parser.parse_args()
@@ -49,7 +53,9 @@ def main() -> None:
     if args.photos and not photos:
         raise ColorlibError(f"{args.photos}: no photos there")
     paths = [find_checkpoint(checkpoint) for checkpoint in args.checkpoints]
-    mean = average(paths, args.shares or [1.0] * len(paths))
+    model, bins, record = average(paths, args.shares or [1.0] * len(paths))
+    mean = model, bins, record | ({} if args.zoom is None else {"zoom": args.zoom})
+    Colorizer(model, bins, record=mean[2])  # whether it can see so
     save_checkpoint(args.out, *mean, half=True)
     if args.photos:
         for path in [*paths, args.out]:

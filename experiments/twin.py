@@ -72,6 +72,12 @@ def require_twins(classes: Colorizer, regression: Colorizer) -> None:
         for key in ("photos used", *MUST_AGREE):
             if first.get(key) != second.get(key):
                 raise ColorlibError(f"no twins: {key} {first.get(key)} and {second.get(key)}; compare equal ones")
+    if classes.zoom != regression.zoom:
+        raise ColorlibError(f"no twins: they see photos {classes.zoom} and {regression.zoom} times as large")
+    if means_of(classes) != means_of(regression):
+        raise ColorlibError(
+            f"no twins: they are means with shares {means_of(classes)} and {means_of(regression)}; compare equal ones"
+        )
 
 
 def parts_of(colorizer: Colorizer) -> list[dict[str, Any]]:
@@ -82,6 +88,11 @@ def parts_of(colorizer: Colorizer) -> list[dict[str, Any]]:
         | {"photos used": part["photos"]["used"]}
         for part in (*last.get("before", []), last)
     ]
+
+
+def means_of(colorizer: Colorizer) -> list[float]:
+    """The shares of the networks of which it is the mean; none where it is no mean."""
+    return sorted(round(share, 4) for share in colorizer.record.get("mean_of", {}).values())
 
 
 def introduction(twins: dict[str, Colorizer]) -> str:
@@ -102,6 +113,11 @@ def introduction(twins: dict[str, Colorizer]) -> str:
         known = [key for key in one if key in other]  # a record knows nothing of settings that came after it
         differ = [f"{key} ({one[key]}, {other[key]})" for key in known if one[key] != other[key]]
         lines.append(f"* part {number} of {len(parts[0])}: {', '.join(differ)}")
+    if shares := means_of(twins["model"]):
+        lines.append(
+            f"\nBoth are means of {len(shares)} networks that went on from there, or of such means, and see photos "
+            f"{twins['model'].zoom:g} times as large; of those trainings the records tell nothing, MODEL_CARD.md does."
+        )
     return "\n".join(lines)
 
 

@@ -118,3 +118,17 @@ def test_the_command_lets_the_mean_answer_with_another_lambda(
     monkeypatch.setattr("sys.argv", [word for word in words if word not in ("--photos", str(tmp_path / "photos"))])
     with pytest.raises(SystemExit):
         soup.main()
+
+
+def test_the_mean_sees_photos_as_large_as_it_is_told(tmp_path: Path, tiny_bins: ColorBins, monkeypatch) -> None:
+    for name in ("LiteUNet", "ColorUNet"):  # the second pads, and cannot see larger
+        save_checkpoint(tmp_path / f"{name}.safetensors", build(name, len(tiny_bins)), tiny_bins, {})
+    out = tmp_path / "mean.safetensors"
+    words = ["--out", str(out), "--zoom", "1.2"]
+    monkeypatch.setattr("sys.argv", ["soup", str(tmp_path / "ColorUNet.safetensors"), *words])
+    with pytest.raises(ColorlibError, match="zoom"):
+        soup.main()
+    assert not out.exists()
+    monkeypatch.setattr("sys.argv", ["soup", str(tmp_path / "LiteUNet.safetensors"), *words])
+    soup.main()
+    assert Colorizer.load(out).zoom == 1.2

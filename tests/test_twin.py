@@ -37,6 +37,12 @@ def test_twins_differ_in_the_question_alone(classes, tiny_bins):
         twin.require_twins(classes, regression(tiny_bins, crop=32))
     with pytest.raises(ColorlibError, match="2 and 1 parts"):
         twin.require_twins(classes, regression(tiny_bins, before=0))
+    one, other = (regression(tiny_bins) for _ in range(2))
+    one.record["mean_of"], other.zoom = {"a": 0.5, "b": 0.5}, 1.1
+    with pytest.raises(ColorlibError, match=r"means with shares \[\] and \[0.5, 0.5\]"):
+        twin.require_twins(classes, one)
+    with pytest.raises(ColorlibError, match="1.0 and 1.1 times as large"):
+        twin.require_twins(classes, other)
     with pytest.raises(ColorlibError, match="no record of its training"):
         twin.require_twins(Colorizer(classes.model, tiny_bins), regression(tiny_bins))
 
