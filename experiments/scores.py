@@ -8,6 +8,7 @@ is what a classifier sees in the true photo recognised in the recoloured one bet
 
 ``--held-out`` names more photos that no checkpoint was trained on: a folder, whose subfolders are its categories, or a
 cache made by `colorlib data prepare`, of which the validation photos are taken; they are scored by category, too.
+``--temperature 2`` asks for another temperature than their own.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 import colorlib
-from colorlib.cli.shared import guarded, positive
+from colorlib.cli.shared import guarded, number, positive
 from colorlib.color import gray_of
 from colorlib.data import Cache, bundled, find_photos, fit, read_photo, to_tensor
 from colorlib.errors import ColorlibError
@@ -45,6 +46,7 @@ from colorlib.evaluation import (
 )
 from colorlib.files import write_text
 from colorlib.models import bundled_checkpoints
+from colorlib.prediction import Colorizer
 
 HERE = Path(__file__).parent
 SIDE = 256  # pixels a side at which photos are measured, as `measure` does
@@ -53,9 +55,9 @@ RECOGNISED = ("same_class", "same_class_top5", "class_probability")
 JUDGED = ("psnr", "auc_rebalanced")  # the metrics of which differences are judged
 L2 = "colorunet-l2"  # the foil: the same network, trained by regression
 ABOUT = """\
-Each checkpoint colours the photos at its own temperature T; `experiments/scores.py` says how. Means over photos with
-95 % intervals. Stains are areas of one bin smaller than 0.2 % of the picture; in this table those of the network's
-first choice, whatever T is.
+Each checkpoint colours the photos at the temperature T, which is its own unless another was asked for;
+`experiments/scores.py` says how. Means over photos with 95 % intervals. Stains are areas of one bin smaller than 0.2 %
+of the picture; in this table those of the network's first choice, whatever T is.
 """
 Group = dict[Path, str]  # a photo's category
 
@@ -65,6 +67,7 @@ def main() -> None:
     parser.add_argument("models", metavar="MODEL", nargs="*", help="only these checkpoints, by name or path")
     parser.add_argument("--held-out", metavar="FOLDER", type=Path, help="more photos, or a cache, never trained on")
     parser.add_argument("--most", metavar="N", type=positive, default=10_000, help="at most so many photos, evenly")
+    parser.add_argument("--temperature", metavar="T", type=number, help="of all that have one (default: each its own)")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=HERE, help="where the tables go")
     args = parser.parse_args()
     models = args.models or list(bundled_checkpoints())
@@ -72,7 +75,7 @@ def main() -> None:
         groups = {"bundled validation": {photo.path: photo.kind for photo in bundled("validation")}}
         if args.held_out:
             groups[args.held_out.name] = held_out(args.held_out, Path(scratch))
-        results = {name: score(models, thinned(group, args.most)) for name, group in groups.items()}
+        results = {name: score(models, thinned(group, args.most), args.temperature) for name, group in groups.items()}
     args.out.mkdir(parents=True, exist_ok=True)
     write_text(args.out / "scores.json", json.dumps(results, separators=(",", ":")) + "\n")
     lines = [line for name in results for line in report(name, results[name])]
@@ -91,31 +94,39 @@ def held_out(folder: Path, scratch: Path) -> Group:
     cache = Cache(folder)
     entries = [entry for entry in cache.entries if entry.split == "validation" and not entry.problem]
     group: Group = {}
-    for number, (photos, entry) in enumerate(zip(cache.photos("validation").batches(1), entries, strict=True)):
-        (height, width), path = photos.sizes[0].tolist(), scratch / f"{number:06}.png"
+    for place, (photos, entry) in enumerate(zip(cache.photos("validation").batches(1), entries, strict=True)):
+        (height, width), path = photos.sizes[0].tolist(), scratch / f"{place:06}.png"
         Image.fromarray(photos.rgb[0, :height, :width].numpy()).save(path)
         group[path] = entry.category
     return group
 
 
-def score(models: Sequence[str], group: Group) -> dict[str, Any]:
+def load(name: str, temperature: float | None) -> Colorizer:
+    """A checkpoint at a temperature, or at its own; a regression has none."""
+    colorizer = colorlib.load(name)
+    if temperature is not None and not colorizer.is_regression:
+        colorizer.temperature = temperature
+    return colorizer
+
+
+def score(models: Sequence[str], group: Group, temperature: float | None = None) -> dict[str, Any]:
     """Every metric of every checkpoint and baseline, the verdicts over the foils, and the same by category."""
     found: dict[str, Evaluation] = {}
     for name in models:
-        colorizer = colorlib.load(name)
+        colorizer = load(name, temperature)
         found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record.get("baselines")))
         print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
     paths = next(iter(found.values())).photos  # those that can be read
     if len(paths) < len(group):
         print(f"left out, as they cannot be read: {len(group) - len(paths)} of {len(group)} photos")
-    seen = semantic_test(models, paths)
+    seen = semantic_test(models, paths, temperature)
     foils = (*BASELINES, L2) if L2 in found else BASELINES
     comparisons = len(JUDGED) * sum(name != foil for name in found for foil in foils)
     categories = sorted({group[path] for path in paths})
     return {
         name: {
             "photos": len(result.photos),
-            "temperature": colorlib.load(name).temperature,
+            "temperature": load(name, temperature).temperature,
             "scores": to_json(result.summary()),
             "verdicts": {
                 metric: {foil: plain(against(found, name, foil, metric, comparisons)) for foil in foils if foil != name}
@@ -139,7 +150,9 @@ def frontier_of(name: str, paths: Sequence[Path]) -> dict[str, Any]:
     return {"temperatures": list(found.temperatures), **columns, "truth": truth}
 
 
-def semantic_test(models: Sequence[str], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+def semantic_test(
+    models: Sequence[str], paths: Sequence[Path], temperature: float | None = None
+) -> dict[str, dict[str, Any]]:
     """How well EfficientNet-Lite2 recognises pictures, by checkpoint: scores of it, of gray and of the truth.
 
     Every checkpoint's difference from gray is judged over the same photos; empty where its weights are not installed.
@@ -163,7 +176,7 @@ def semantic_test(models: Sequence[str], paths: Sequence[Path]) -> dict[str, dic
     truth = scores_of(to_tensor(rgb) for rgb in photos)
     result, comparisons = {}, len(RECOGNISED) * len(models)
     for name in models:
-        colorizer = colorlib.load(name)
+        colorizer = load(name, temperature)
         mine = scores_of(to_tensor(colorizer.colorize(rgb)) for rgb in photos)
         result[name] = {
             "scores": {

@@ -7,7 +7,7 @@ import torch
 
 from colorlib.errors import ColorlibError
 from colorlib.files import PROJECT
-from colorlib.models import bundled_checkpoints, save_checkpoint
+from colorlib.models import build, bundled_checkpoints, save_checkpoint
 from experiments import scores
 
 
@@ -50,6 +50,24 @@ def test_a_damaged_photo_is_left_out_of_every_table(tmp_path, opinionated_networ
     group = {tmp_path / "torn.jpg": "torn", real_paths[0]: "lake", real_paths[1]: "hill"}
     (found,) = scores.score([str(tmp_path / "tiny.safetensors")], group).values()
     assert found["photos"] == 2 and set(found["categories"]) == {"lake", "hill"}
+
+
+def test_the_temperature_may_be_asked_for(opinionated_network, real_paths, tmp_path, tiny_bins, monkeypatch):
+    """The table says so, and the pictures are paler; a regression has but one."""
+    monkeypatch.setattr(scores, "Classifier", Greenest)
+    group, checkpoint = dict.fromkeys(real_paths[:2], "lake"), str(tmp_path / "tiny.safetensors")
+    baselines = {"mean_color": [0.0, 0.0], "luma_mean": [[0.0, 0.0]] * 32}
+    save_checkpoint(
+        checkpoint, opinionated_network, tiny_bins, {"temperature": 0.5, "input_size": 64, "baselines": baselines}
+    )
+    own, asked = (scores.score([checkpoint], group, temperature)[checkpoint] for temperature in (None, 5.0))
+    assert (own["temperature"], asked["temperature"]) == (0.5, 5.0)
+    paler, livelier = (found["scores"]["model"]["colorfulness"]["mean"] for found in (asked, own))
+    assert paler < livelier
+    of_semantics = [found["recognised"]["scores"]["model"]["class_probability"]["mean"] for found in (own, asked)]
+    assert of_semantics[0] != of_semantics[1]
+    save_checkpoint(tmp_path / "l2.safetensors", build("ColorUNet", 2), tiny_bins, {"output": "chroma"})
+    assert scores.load(str(tmp_path / "l2.safetensors"), 5.0).temperature == 1
 
 
 def test_without_the_classifier_there_is_no_semantic_test(checkpoint, real_paths, monkeypatch, capsys):
