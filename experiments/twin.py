@@ -107,7 +107,7 @@ def introduction(twins: dict[str, Colorizer]) -> str:
         "are multiplied. One training each: nothing here tells how much "
         "another seed would change.\n",
         f"{twins['model'].record['training']['config']['model']}, {numbers} parameters. In their trainings differ, of "
-        "the settings that both records have (MODEL_CARD.md says what else does, such as the twin's bfloat16):\n",
+        "the settings that both records have (MODEL_CARD.md says what else does):\n",
     ]
     for number, (one, other) in enumerate(zip(*parts, strict=True), 1):
         known = [key for key in one if key in other]  # a record knows nothing of settings that came after it
