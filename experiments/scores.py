@@ -101,20 +101,18 @@ def held_out(folder: Path, scratch: Path) -> Group:
     return group
 
 
-def load(name: str, temperature: float | None) -> Colorizer:
-    """A checkpoint at a temperature, or at its own; a regression has none."""
-    colorizer = colorlib.load(name)
-    if temperature is not None and not colorizer.is_regression:
-        colorizer.temperature = temperature
-    return colorizer
+def temperature_of(colorizer: Colorizer, asked: float | None) -> float:
+    """The temperature that was asked for; its own if none was, or if it is a regression, which has no other."""
+    return colorizer.temperature if asked is None or colorizer.is_regression else asked
 
 
 def score(models: Sequence[str], group: Group, temperature: float | None = None) -> dict[str, Any]:
     """Every metric of every checkpoint and baseline, the verdicts over the foils, and the same by category."""
     found: dict[str, Evaluation] = {}
     for name in models:
-        colorizer = load(name, temperature)
-        found[name] = measure(colorizer, list(group), Baselines.from_dict(colorizer.record.get("baselines")))
+        colorizer = colorlib.load(name)
+        baselines = Baselines.from_dict(colorizer.record.get("baselines"))
+        found[name] = measure(colorizer, list(group), baselines, temperature_of(colorizer, temperature))
         print(name, f"{bootstrap(found[name].column('model', 'psnr')):.2f} dB", flush=True)
     paths = next(iter(found.values())).photos  # those that can be read
     if len(paths) < len(group):
@@ -126,7 +124,7 @@ def score(models: Sequence[str], group: Group, temperature: float | None = None)
     return {
         name: {
             "photos": len(result.photos),
-            "temperature": load(name, temperature).temperature,
+            "temperature": temperature_of(colorlib.load(name), temperature),
             "scores": to_json(result.summary()),
             "verdicts": {
                 metric: {foil: plain(against(found, name, foil, metric, comparisons)) for foil in foils if foil != name}
@@ -176,8 +174,9 @@ def semantic_test(
     truth = scores_of(to_tensor(rgb) for rgb in photos)
     result, comparisons = {}, len(RECOGNISED) * len(models)
     for name in models:
-        colorizer = load(name, temperature)
-        mine = scores_of(to_tensor(colorizer.colorize(rgb)) for rgb in photos)
+        colorizer = colorlib.load(name)
+        chosen = temperature_of(colorizer, temperature)
+        mine = scores_of(to_tensor(colorizer.colorize(rgb, chosen)) for rgb in photos)
         result[name] = {
             "scores": {
                 who: {metric: bootstrap(column).to_json() for metric, column in table.items()}

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+import colorlib
 from colorlib.errors import ColorlibError
 from colorlib.files import PROJECT
 from colorlib.models import build, bundled_checkpoints, save_checkpoint
@@ -67,7 +68,7 @@ def test_the_temperature_may_be_asked_for(opinionated_network, real_paths, tmp_p
     of_semantics = [found["recognised"]["scores"]["model"]["class_probability"]["mean"] for found in (own, asked)]
     assert of_semantics[0] != of_semantics[1]
     save_checkpoint(tmp_path / "l2.safetensors", build("ColorUNet", 2), tiny_bins, {"output": "chroma"})
-    assert scores.load(str(tmp_path / "l2.safetensors"), 5.0).temperature == 1
+    assert scores.temperature_of(colorlib.load(str(tmp_path / "l2.safetensors")), 5.0) == 1
 
 
 def test_without_the_classifier_there_is_no_semantic_test(checkpoint, real_paths, monkeypatch, capsys):

@@ -36,7 +36,8 @@ def add_arguments(commands: Commands) -> None:
         metavar="T",
         type=float,
         default=20,
-        help="frames that kernel, confidence and colors look back, inf: all (default: 20); 0: each by itself, always",
+        help="frames that kernel, confidence and colors look back, inf: all (default: 20); with 0 every method takes "
+        "each frame by itself",
     )
     parser.add_argument(
         "--method",

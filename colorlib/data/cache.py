@@ -16,9 +16,9 @@ decoded again, to the same bytes. So a cache does not depend on how often it was
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -199,10 +199,9 @@ def draw_split(
 def _begin(out: Path, plan: dict[str, Any], photos: int) -> None:
     """Make the folder and its file of frames, all hole; or be sure that those there belong to this very plan."""
     begun = [out / name for name in ("cache.json", "plan.json") if (out / name).exists()]
-    for path in begun[:1]:
-        _require_same_plan(path, plan)
-    foreign = [name for name in ("lines", "photos.csv", "frames.u8") if not begun and (out / name).exists()]
-    if foreign:
+    if begun:
+        _require_same_plan(begun[0], plan)
+    elif foreign := [name for name in ("lines", "photos.csv", "frames.u8") if (out / name).exists()]:
         raise ColorlibError(f"{out} holds {', '.join(foreign)}, which would be replaced: name a folder of its own")
     if (out / "cache.json").exists():
         return
@@ -288,12 +287,10 @@ def _group_near_duplicates(entries: Sequence[Entry], out: Path, size: int) -> li
 
 
 def _clear(out: Path) -> None:
-    """Remove what only an unfinished cache needs, the plan last, and nothing that is not ours."""
-    for path in (out / "lines").glob("????????.csv"):
-        path.unlink()
-    with suppress(OSError):  # there is none, or somebody else's files are in it
-        (out / "lines").rmdir()
-    (out / "plan.json").unlink(missing_ok=True)
+    """Remove what only an unfinished cache needs. The plan goes last: without one, what is called lines is not ours."""
+    if (out / "plan.json").exists():
+        shutil.rmtree(out / "lines", ignore_errors=True)
+        (out / "plan.json").unlink()
 
 
 def _lines(out: Path, start: int) -> Path:

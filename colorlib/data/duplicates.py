@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 SIDE = 24  # of the thumbnails that are compared
 ALIKE = 0.98  # correlation of two thumbnails; among 16,000 landscapes pairs above it were copies, below it seldom
-HELD = 16_000_000  # correlations that are held at a time: 64 MB
+HELD = 16_000_000  # correlations in each of the three tables that are held at a time: 64 MB
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ def left_out(path: str | Path, metadata: Metadata) -> list[str]:
 def _parts(metadata: Metadata) -> set[str]:
     """Which parts there are."""
     present = {part for part in ("exif", "xmp", "dpi", "iptc") if getattr(metadata, part)}
-    present |= {"comment"} if "Comment" in metadata.text else set()  # a keyword of PNG, in which case tells
+    if "Comment" in metadata.text:
+        present.add("comment")
     return present | ({"text"} if set(metadata.text) - {"Comment"} else set())
 
 

@@ -28,6 +28,7 @@ from colorlib.models.checkpoints import find_checkpoint
 from colorlib.training.config import TrainingConfig
 
 Row = dict[str, float]
+COLUMNS = ("step", "train_loss", "validation_loss", "validation_accuracy")  # of the history
 ADVICE = "name another out_dir, or give --restart to discard that run"
 NOT_LEARNT = ("out_dir", "device", "compile", "checkpoint_minutes")  # settings that do not decide what is learnt
 
@@ -141,8 +142,7 @@ class RunState:
         self.history.append(row)
         if not self.write:
             return
-        columns = dict.fromkeys(name for earlier in self.history for name in earlier)
-        write_rows(self.csv, list(columns), self.history)
+        write_rows(self.csv, COLUMNS, self.history)
         if self._board:
             for name, value in row.items():
                 if name != "step":
@@ -162,10 +162,13 @@ class RunState:
         if not self.csv.exists():
             return []
         try:
-            rows = [row for row in read_rows(self.csv) if None not in row.values()]  # a line may have been cut short
-            return [{"step": int(row.pop("step"))} | {k: float(v) for k, v in row.items() if v} for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ColorlibError(f"{self.csv} is damaged or was saved otherwise ({error!r}): {ADVICE}") from error
+            rows = read_rows(self.csv)
+            if rows and set(rows[0]) != set(COLUMNS):
+                raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+            whole = [row for row in rows if not {None, ""} & set(row.values())]  # a line may have been cut short
+            return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in whole]
+        except ValueError as error:
+            raise ColorlibError(f"{self.csv} is damaged or was saved otherwise ({error}): {ADVICE}") from error
 
 
 class Interruption:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from colorlib import ColorlibError
-from colorlib.data import folder_sources, group, near_duplicates, prepare, read_photo, thumbnail
+from colorlib.data import duplicates, folder_sources, group, near_duplicates, prepare, read_photo, thumbnail
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,14 @@ def test_the_same_picture_in_other_clothes_is_found(photo, change, tmp_path):
     }[change]()
     pair = np.stack([thumbnail(photo), thumbnail(np.asarray(changed.convert("RGB")))])
     assert near_duplicates(pair) == [(0, 1)]
+
+
+@pytest.mark.parametrize("held", [1, 7, 35, 10_000])
+def test_pairs_are_found_in_whichever_part_of_the_table_they_lie(real_paths, monkeypatch, held):
+    monkeypatch.setattr(duplicates, "HELD", held)
+    photos = [read_photo(path) for path in real_paths[:5]]
+    copies = [thumbnail(photo) for photo in photos] + [thumbnail(photo[:, ::-1]) for photo in photos[::-1]]
+    assert near_duplicates(np.stack(copies)) == [(i, 9 - i) for i in range(5)]
 
 
 def test_other_photos_are_not(real_paths):
